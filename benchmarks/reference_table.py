@@ -1,0 +1,229 @@
+"""Compare default fits with the best known log-likelihoods of independent software.
+
+Run ``python benchmarks/reference_table.py --help``. Every Gaussian (full, tied, diag, spherical),
+Poisson and Bernoulli record of a folder is fitted with default settings; the table shows where
+the reference log-likelihood is reached (within 1e-6 relative, or higher without a degenerate
+component) and where it is missed.
+"""
+
+import argparse
+import sys
+import time
+import warnings
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.mixture import GaussianMixture
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "references"))
+import _records
+
+import sklearn_genmodel
+
+RELATIVE_TOLERANCE = 1e-6
+GOOD = ("reached", "higher")
+HEADER = ["id", "n", "d", "K", "reference", "ours", "difference", "relative", "status"]
+HEADER += ["passes", "seconds"]
+
+
+class Fit(NamedTuple):
+    """What a fitting function returns: the log-density of each row in nats, and the fit."""
+
+    log_density: np.ndarray
+    weights: np.ndarray
+    covariances: np.ndarray | None
+    n_iter: int
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    record: dict
+    loglik: float
+    status: str
+    n_iter: int
+    seconds: float
+
+    @property
+    def difference(self):
+        """Ours minus the reference, in nats."""
+        return self.loglik - self.record["loglik"]
+
+    @property
+    def relative(self):
+        """The difference as a share of the reference."""
+        return self.difference / abs(self.record["loglik"])
+
+
+def package_family(record):
+    """Return the package's family of a record, with its default settings."""
+    name = record["family"].capitalize()
+    options = {"covariance_type": record["covariance"]} if name == "Gaussian" else {}
+    return getattr(sklearn_genmodel.families, name)(**options)
+
+
+def fit_package(record, X, sample_weight):
+    """Fit `EMMixture` with only the number of components and the family set."""
+    family = package_family(record)
+    model = sklearn_genmodel.EMMixture(n_components=record["K"], family=family, random_state=0)
+    model.fit(X, sample_weight=sample_weight)
+    covariances = getattr(model.params_, "covariances", None)
+    return Fit(model.score_samples(X), model.weights_, covariances, model.n_iter_)
+
+
+def fit_sklearn(record, X, _sample_weight):
+    """Fit `sklearn.mixture.GaussianMixture` with its defaults; it takes no row weights."""
+    model = GaussianMixture(record["K"], covariance_type=record["covariance"], random_state=0)
+    model.fit(X)
+    return Fit(model.score_samples(X), model.weights_, model.covariances_, model.n_iter_)
+
+
+def evaluate(record, folder, fit):
+    """Fit one record and judge the result; an error becomes the row's status."""
+    X, sample_weight = _records.load_data(record, folder)
+    start = time.perf_counter()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fitted = fit(record, X, sample_weight)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Row(record, np.nan, reason, 0, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    loglik = total_loglik(fitted.log_density, sample_weight)
+    return Row(record, loglik, judge(record, X, loglik, fitted), fitted.n_iter, seconds)
+
+
+def total_loglik(log_density, sample_weight):
+    """Weighted sum over rows; a row of weight 0 adds 0 even where its density is 0."""
+    if sample_weight is None:
+        return float(np.sum(log_density))
+    seen = sample_weight > 0
+    return float(sample_weight[seen] @ log_density[seen])
+
+
+def judge(record, X, loglik, fitted):
+    """Name the outcome: reached, higher, higher-degenerate or MISS."""
+    relative = (loglik - record["loglik"]) / abs(record["loglik"])
+    if abs(relative) <= RELATIVE_TOLERANCE:
+        return "reached"
+    if not relative > 0:
+        return "MISS"
+    degenerate = record["family"] == "gaussian" and not admissible(record, X, fitted)
+    return "higher-degenerate" if degenerate else "higher"
+
+
+def admissible(record, X, fitted):
+    """Whether the fit passes the filter under which the Gaussian references compete."""
+    return _records.is_admissible(fitted.weights, fitted.covariances, record["covariance"], X)
+
+
+def cells(row):
+    """Return the texts of one line."""
+    record = row.record
+    size = (record["n"], record.get("d", len(record["columns"])), record["K"])
+    return (
+        record["id"],
+        *map(str, size),
+        f"{record['loglik']:.6f}",
+        f"{row.loglik:.6f}",
+        f"{row.difference:+.2e}",
+        f"{row.relative:+.1e}",
+        row.status,
+        str(row.n_iter),
+        f"{row.seconds:.2f}",
+    )
+
+
+def group(record):
+    """Name the family, with the covariance type of a Gaussian."""
+    return " ".join(filter(None, (record["family"], record.get("covariance"))))
+
+
+def shares(rows):
+    """Lines of (group, reached, records, share), the last one for all."""
+    groups = defaultdict(list)
+    for row in rows:
+        groups[group(row.record)].append(row.status in GOOD)
+        groups["all"].append(row.status in GOOD)
+    groups["all"] = groups.pop("all")
+    return [
+        (name, str(sum(good)), str(len(good)), f"{100 * np.mean(good):.1f} %")
+        for name, good in groups.items()
+    ]
+
+
+def misses(rows):
+    """Lines of (id, status, difference in nats) for what counts as not reached."""
+    return [
+        (row.record["id"], row.status, f"{row.difference:+.3g}")
+        for row in rows
+        if row.status not in GOOD
+    ]
+
+
+def aligned(header, lines):
+    """Draw a table for the terminal: columns padded to their widest cell."""
+    widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
+    padded = (map(str.ljust, line, widths) for line in (header, *lines))
+    return "\n".join("  ".join(line).rstrip() for line in padded)
+
+
+def markdown(header, lines):
+    """Draw the same table in Markdown."""
+    rule = ["---"] * len(header)
+    bodies = [[cell.replace("|", "\\|") for cell in line] for line in (header, rule, *lines)]
+    return "\n".join("| " + " | ".join(body) + " |" for body in bodies)
+
+
+def report(rows, table):
+    """Join the whole report, with tables drawn by `table`."""
+    parts = [table(HEADER, [cells(row) for row in rows])]
+    parts.append(table(("family", "reached", "records", "share"), shares(rows)))
+    missed = misses(rows)
+    parts.append(f"{len(missed)} not reached" + (":" if missed else "."))
+    if missed:
+        parts.append(table(("id", "status", "difference"), missed))
+    return "\n\n".join(parts) + "\n"
+
+
+def parse(arguments=None):
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=_records.FOLDER, help="records and data")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--family", nargs="+", choices=_records.FAMILIES, help="only these")
+    parser.add_argument("--id", default="", help="only records whose id contains this")
+    parser.add_argument("--markdown", type=Path, help="write the report to this file, too")
+    parser.add_argument(
+        "--sklearn", action="store_true", help="fit scikit-learn's GaussianMixture instead"
+    )
+    return parser.parse_args(arguments)
+
+
+def chosen(options):
+    """Return the records to fit."""
+    families = ["gaussian"] if options.sklearn else options.family or _records.FAMILIES
+    records = _records.mixture_fits(_records.load_records(options.folder), families)
+    return [record for record in records if options.id in record["id"]]
+
+
+def main(arguments=None):
+    """Fit, print, and write the Markdown report if asked."""
+    options = parse(arguments)
+    fit = fit_sklearn if options.sklearn else fit_package
+    jobs = (delayed(evaluate)(record, options.folder, fit) for record in chosen(options))
+    rows = Parallel(n_jobs=options.jobs)(jobs)
+    if not rows:
+        sys.exit("no record matches")
+    print(report(rows, aligned), end="")
+    if options.markdown:
+        options.markdown.write_text(report(rows, markdown), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

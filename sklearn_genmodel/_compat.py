@@ -1,0 +1,107 @@
+"""The one place that knows what differs between scikit-learn versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+__all__ = ["CallbackSupportMixin", "FitTask", "as_generator", "with_callbacks"]
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn < 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stand-in where scikit-learn has no callbacks."""
+
+        def set_callbacks(self, *callbacks: Any) -> Any:
+            """Refuse callbacks and say what brings them."""
+            if callbacks:
+                raise NotImplementedError("Callbacks need scikit-learn 1.9 or newer.")
+            return self
+
+    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the method as it is."""
+        return method
+
+
+class _Context(Protocol):
+    def subcontext(self, *, task_name: str) -> _Context: ...
+
+    def call_on_fit_task_begin(self, **kwargs: Any) -> bool: ...
+
+    def call_on_fit_task_end(self, **kwargs: Any) -> bool: ...
+
+
+class FitTask:
+    """The fit of an estimator, told to its callbacks iteration by iteration.
+
+    Parameters
+    ----------
+    estimator : estimator
+    max_iter : int
+        Largest number of iterations.
+    data : dict
+        X, y and metadata, as the hooks take them.
+    """
+
+    def __init__(self, estimator: Any, max_iter: int, data: dict[str, Any]) -> None:
+        self.estimator, self.data = estimator, data
+        self.context: _Context | None = None
+        if getattr(estimator, "_skl_callbacks", None):
+            self.context = estimator._init_callback_context(max_subtasks=max_iter)
+            self.context.call_on_fit_task_begin(estimator=estimator, **data)
+
+    def iteration(self, attributes: Callable[[], dict[str, Any]]) -> bool:
+        """Tell the callbacks of one finished iteration; True if one of them asks to stop.
+
+        Parameters
+        ----------
+        attributes : callable
+            Makes the fitted attributes of an estimator that stopped here.
+
+        Returns
+        -------
+        stop : bool
+        """
+        if self.context is None:
+            return False
+        task = self.context.subcontext(task_name="em-pass")
+        task.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+        return task.call_on_fit_task_end(
+            estimator=self.estimator, reconstruction_attributes=attributes, **self.data
+        )
+
+    def end(self) -> None:
+        """Tell the callbacks that the fit is over."""
+        if self.context is not None:
+            self.context.call_on_fit_task_end(estimator=self.estimator, **self.data)
+
+
+def as_generator(random_state: Any) -> np.random.Generator:
+    """Turn what scikit-learn or NumPy take for a seed into a Generator.
+
+    Parameters
+    ----------
+    random_state : int, RandomState, Generator or None
+
+    Returns
+    -------
+    rng : numpy.random.Generator
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(2**31, size=4))
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"random_state must be an int, a RandomState, a Generator or None, "
+            f"got {random_state!r}."
+        ) from None

@@ -1,0 +1,83 @@
+"""When to stop: the distance to the limit, predicted from the last gains."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+__all__ = ["Convergence"]
+
+# Gains below this share of the bound are rounding.
+ROUNDING = 1e-14
+
+
+@dataclass
+class Convergence:
+    """Stopping rule of one run of EM.
+
+    EM converges linearly: near the limit each pass gains rate times what the one before gained,
+    so that gain * rate / (1 - rate) is still to come (Aitken; Boehning et al. 1994). The usual
+    rule, a small last gain, stops slow runs early. Two passes in a row must agree.
+
+    Parameters
+    ----------
+    tol : float
+        Largest predicted distance to the limit of the mean log-likelihood, in nats. 0: never stop
+        before `max_iter`.
+    max_iter : int
+        Largest number of passes.
+
+    References
+    ----------
+    Boehning, D., Dietz, E., Schaub, R., Schlattmann, P. and Lindsay, B. G. (1994). The
+    distribution of the likelihood ratio for mixtures of densities from the one-parameter
+    exponential family. Annals of the Institute of Statistical Mathematics 46, 373-388.
+    """
+
+    tol: float
+    max_iter: int
+    n_iter: int = 0
+    converged: bool = False
+    gains: list[float] = field(default_factory=list)
+    lower_bound: float = -math.inf
+    _close: bool = False
+
+    def update(self, lower_bound: float, *, plain: bool = True) -> None:
+        """Take the bound that a pass found; `plain` if it follows from a pure EM pass."""
+        self.n_iter += 1
+        if not plain:
+            self.gains.clear()
+        elif self.n_iter > 1:
+            self.gains.append(lower_bound - self.lower_bound)
+        self.lower_bound = lower_bound
+        close = self.tol > 0 and self.gap < self.tol and self.gains[-1] < self.tol
+        self.converged, self._close = close and self._close, close
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is over."""
+        return self.converged or self.n_iter >= self.max_iter
+
+    @property
+    def rate(self) -> float:
+        """Estimated linear rate of plain EM; 1 while unknown."""
+        if len(self.gains) < 2 or self.gains[-2] <= 0:
+            return 1.0
+        return max(self.gains[-1], 0.0) / self.gains[-2]
+
+    @property
+    def gap(self) -> float:
+        """Predicted distance to the limit, in nats; infinite while unknown."""
+        if len(self.gains) < 2:
+            return math.inf
+        if abs(self.gains[-1]) <= ROUNDING * max(1.0, abs(self.lower_bound)):
+            return 0.0
+        rate = self.rate
+        return self.gains[-1] * rate / (1.0 - rate) if rate < 1.0 else math.inf
+
+    @property
+    def passes_left(self) -> float:
+        """Predicted number of passes that plain EM still needs."""
+        if self.converged or self.gap <= self.tol or not 0 < self.rate < 1:
+            return 0.0
+        return math.log(max(self.tol, ROUNDING) / self.gap) / math.log(self.rate)

@@ -1,0 +1,175 @@
+"""From data to the fitted parameters of a mixture: canonical rows, starts, the chosen run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_genmodel.em._acceleration import accelerator
+from sklearn_genmodel.em._convergence import Convergence
+from sklearn_genmodel.em._loop import EMResult, Monitor, run_em
+from sklearn_genmodel.em._rows import Rows, canonical_rows, row_sample
+from sklearn_genmodel.em._search import BROKEN_RUN, Contender, Search
+from sklearn_genmodel.em._steps import Theta, blocked_step, lower_bound, theta_from_resp
+from sklearn_genmodel.families import Family
+
+__all__ = ["FitOptions", "StartResult", "fit_mixture"]
+
+Array = NDArray[np.float64]
+
+AUTO_STARTS = 24
+MOVES_PER_COMPONENT = 10
+SEARCH_TOL = 1e-6
+
+
+class FitOptions(NamedTuple):
+    """What an estimator's arguments ask of a fit; `init` may also be an array or a `Theta`."""
+
+    n_components: int
+    init: Any
+    n_init: int | str
+    max_iter: int
+    tol: float
+    acceleration: str | None
+
+
+class StartResult(NamedTuple):
+    """How one start fared: its bound (nats per row), its passes, why it was dropped (or None)."""
+
+    start: str
+    lower_bound: float
+    n_iter: int
+    dropped: str | None
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A finished fit.
+
+    Parameters
+    ----------
+    result : EMResult
+        The chosen run.
+    starts : list of StartResult
+    degenerate : bool
+        Whether even the best start owes its likelihood to a near-singular component.
+    """
+
+    result: EMResult
+    starts: list[StartResult]
+    degenerate: bool
+
+
+def fit_mixture(
+    family: Family,
+    rows: Rows,
+    options: FitOptions,
+    rng: np.random.Generator,
+    monitor: Monitor | None = None,
+) -> Fit:
+    """Fit a mixture by EM.
+
+    Parameters
+    ----------
+    family : Family
+    rows : Rows
+        Checked data, weights above 0.
+    options : FitOptions
+    rng : numpy.random.Generator
+    monitor : callable, default=None
+        Called with the parameters and the bound after every pass of the chosen run.
+
+    Returns
+    -------
+    fit : Fit
+
+    Raises
+    ------
+    ValueError
+        If there are fewer distinct rows than components, or every start breaks down.
+    """
+    compact = canonical_rows(rows)
+    sample = row_sample(compact)
+    _check_enough_rows(sample, options.n_components)
+    pooled = family.m_step(family.suffstats(sample.X, sample.weights[:, None]))
+    search = Search(family, sample, options.n_components, pooled, rng, options.tol or SEARCH_TOL)
+    contenders = _contenders(search, rows, options)
+    fits = []
+    for contender in contenders:
+        if not contender.broken:
+            result = _attempt(family, compact, contender, options, monitor)
+            if result is not None:
+                degenerate = search.degenerate(result.theta)
+                fits.append((contender, result, degenerate))
+                if not degenerate or search.degenerate(contender.theta):
+                    break
+    if not fits:
+        raise ValueError(_all_failed(contenders))
+    chosen, result, degenerate = min(fits, key=lambda fit: fit[2])
+    return Fit(result, _report(search, contenders, chosen, result), degenerate)
+
+
+def _attempt(
+    family: Family, rows: Rows, contender: Contender, options: FitOptions, monitor: Monitor | None
+) -> EMResult | None:
+    """Run a contender on all rows; None if it breaks down, which the contender remembers."""
+    try:
+        return run_em(
+            blocked_step(family, rows),
+            contender.theta,
+            Convergence(options.tol, options.max_iter),
+            evaluate=lambda theta: lower_bound(family, theta, rows),
+            accelerator=accelerator(options.acceleration, family),
+            monitor=monitor,
+        )
+    except BROKEN_RUN as error:
+        contender.break_down(error)
+        return None
+
+
+def _contenders(search: Search, rows: Rows, options: FitOptions) -> list[Contender]:
+    """Starts in the order in which they deserve the chosen run."""
+    init, n_components = options.init, options.n_components
+    if isinstance(init, Theta):
+        return [Contender("given parameters", init)]
+    if not isinstance(init, str):
+        theta = theta_from_resp(search.family, rows, init, search.pooled)
+        return [Contender("given responsibilities", theta)]
+    if n_components == 1:
+        return [Contender("all rows", Theta(np.ones(1), search.pooled))]
+    n_init = AUTO_STARTS if options.n_init == "auto" else int(options.n_init)
+    n_moves = MOVES_PER_COMPONENT * n_components if init == options.n_init == "auto" else 0
+    return search.run(init, n_init, n_moves)
+
+
+def _check_enough_rows(rows: Rows, n_components: int) -> None:
+    if len(rows) < n_components:
+        raise ValueError(
+            f"n_components={n_components} but X has only {len(rows)} distinct row(s) "
+            f"(n_samples={len(rows)} without repetitions and zero weights): "
+            f"choose n_components <= {len(rows)}."
+        )
+
+
+def _report(
+    search: Search, contenders: list[Contender], chosen: Contender, result: EMResult
+) -> list[StartResult]:
+    """What became of every start; the chosen one first."""
+    first = StartResult(chosen.start, result.lower_bound, chosen.n_iter + result.n_iter, None)
+    others = (contender for contender in contenders if contender is not chosen)
+    return [first, *(StartResult(*_fate(search, contender)) for contender in others)]
+
+
+def _fate(search: Search, contender: Contender) -> tuple[str, float, int, str]:
+    reason = contender.broken or "another start has a higher bound"
+    if not contender.broken and search.degenerate(contender.theta):
+        reason = "a component is degenerate: near-singular, or on hardly any rows"
+    return contender.start, contender.lower_bound, contender.n_iter, reason
+
+
+def _all_failed(contenders: list[Contender]) -> str:
+    reasons = "; ".join(sorted({f"{c.start}: {c.broken}" for c in contenders if c.broken})[:5])
+    return f"None of {len(contenders)} start(s) could be fitted. {reasons}."

@@ -1,0 +1,185 @@
+"""Weighted rows, cut into blocks that fit a cache and chunks that threads share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+__all__ = ["Block", "Rows", "canonical_rows", "distinct_rows", "row_sample", "row_threads"]
+
+Array = NDArray[np.float64]
+Map = Callable[..., Iterable[Any]]
+
+CACHE_FLOATS = 2**17
+SMALLEST_BLOCK, LARGEST_BLOCK = 256, 4096
+BLOCKS_PER_CHUNK = 16
+
+# Up to this many values, data are always sorted and merged.
+SMALL_DATA = 2**19
+SAMPLE_ROWS = 4096
+HASH_FACTORS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+
+
+class Block(NamedTuple):
+    """A few rows: their place, their values, their weights (None: all 1)."""
+
+    rows: slice
+    X: Array
+    sample_weight: Array | None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Data of one fit or one evaluation: rows, weights, and who maps over their blocks.
+
+    Chunks do not depend on the number of threads, and are reduced in order, so neither do results.
+    """
+
+    X: Array
+    sample_weight: Array | None = None
+    map: Map = map
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    @cached_property
+    def total_weight(self) -> float:
+        """Sum of the weights: the number of rows where there are none."""
+        return float(len(self) if self.sample_weight is None else self.sample_weight.sum())
+
+    @property
+    def weights(self) -> Array:
+        """The weight of every row, 1 where none are given."""
+        return np.ones(len(self)) if self.sample_weight is None else self.sample_weight
+
+    def chunks(self, width: int) -> list[list[slice]]:
+        """Runs of block slices for rows that take `width` floats each in a pass."""
+        size = int(np.clip(CACHE_FLOATS // width, SMALLEST_BLOCK, LARGEST_BLOCK))
+        starts = range(0, len(self), size)
+        blocks = [slice(i, min(i + size, len(self))) for i in starts]
+        return [blocks[i : i + BLOCKS_PER_CHUNK] for i in range(0, len(blocks), BLOCKS_PER_CHUNK)]
+
+    def blocks(self, chunk: list[slice]) -> Iterator[Block]:
+        """The blocks of one chunk, in double precision."""
+        for rows in chunk:
+            weight = None if self.sample_weight is None else self.sample_weight[rows]
+            yield Block(rows, np.asarray(self.X[rows], dtype=np.float64), weight)
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    """Inspect the loaded BLAS libraries once a process."""
+    return ThreadpoolController()
+
+
+@contextmanager
+def row_threads(n_jobs: int | None) -> Iterator[Map]:
+    """Yield a `map` over threads, BLAS held to one thread within.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        As joblib takes it: None is 1 outside a joblib context, -1 is every core.
+
+    Yields
+    ------
+    map : callable
+        As the built-in, results in order.
+    """
+    n_threads = effective_n_jobs(n_jobs)
+    with _controller().limit(limits=1, user_api="blas"):
+        if n_threads == 1:
+            yield map
+        else:
+            with ThreadPoolExecutor(n_threads) as executor:
+                yield executor.map
+
+
+def canonical_rows(rows: Rows) -> Rows:
+    """Return the same data with repeated rows merged, where that pays; zero weights left out.
+
+    Small data always come out as distinct rows in lexicographic order, so that fits do not depend
+    on the order of rows, and a weight of 2 equals a repeated row. Large data are merged if that
+    halves them.
+
+    Parameters
+    ----------
+    rows : Rows
+
+    Returns
+    -------
+    rows : Rows
+    """
+    if rows.X.size > SMALL_DATA and 2 * len(np.unique(_hashes(rows))) > len(rows):
+        return rows
+    X, weights = distinct_rows(rows.X, rows.sample_weight)
+    return Rows(X, weights, rows.map)
+
+
+def row_sample(rows: Rows) -> Rows:
+    """A sample of distinct rows, each with all its weight, for finding starts.
+
+    Rows are chosen by a hash of their values, so that neither order nor weight matters.
+
+    Parameters
+    ----------
+    rows : Rows
+
+    Returns
+    -------
+    rows : Rows
+        At most SAMPLE_ROWS distinct rows.
+    """
+    X, weights = rows.X, rows.sample_weight
+    if len(rows) > SAMPLE_ROWS:
+        hashes = _hashes(rows)
+        chosen = hashes <= np.partition(hashes, SAMPLE_ROWS - 1)[SAMPLE_ROWS - 1]
+        X, weights = X[chosen], None if weights is None else weights[chosen]
+    return Rows(*distinct_rows(X, weights), rows.map)
+
+
+def distinct_rows(X: Array, sample_weight: Array | None) -> tuple[Array, Array]:
+    """Distinct rows in lexicographic order and the weight of each, zero weights left out.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    sample_weight : ndarray of shape (n_samples,) or None
+
+    Returns
+    -------
+    rows : ndarray of shape (n_distinct, n_features)
+    weights : ndarray of shape (n_distinct,)
+    """
+    weights = Rows(X, sample_weight).weights
+    seen = weights > 0
+    # Adding 0.0 makes -0.0 and 0.0 one value.
+    X, weights = np.asarray(X[seen], dtype=np.float64) + 0.0, weights[seen]
+    order = np.lexsort(X.T[::-1])
+    X, weights = X[order], weights[order]
+    first = np.append(True, (X[1:] != X[:-1]).any(axis=1))
+    return X[first], np.add.reduceat(weights, np.flatnonzero(first))
+
+
+def _hashes(rows: Rows) -> NDArray[np.uint64]:
+    """A 64-bit hash of the values of every row (multiply-xorshift, Steele et al. 2014)."""
+    hashes = np.empty(len(rows), dtype=np.uint64)
+    for chunk in rows.chunks(2 * rows.X.shape[1]):
+        for block in rows.blocks(chunk):
+            bits = np.ascontiguousarray(block.X + 0.0).view(np.uint64)
+            mixed = np.zeros(len(bits), dtype=np.uint64)
+            for column in bits.T:
+                mixed = (mixed ^ column) * HASH_FACTORS[0]
+                mixed = (mixed ^ (mixed >> np.uint64(29))) * HASH_FACTORS[1]
+                mixed ^= mixed >> np.uint64(32)
+            hashes[block.rows] = mixed
+    return hashes

@@ -1,0 +1,242 @@
+"""Which optimum EM climbs: a tournament of starts, then moves that single runs cannot make.
+
+Many short runs find better optima than few long ones (Biernacki, Celeux and Govaert 2003), and a
+good optimum is often one moved component away from a better one (Ueda, Nakano, Ghahramani and
+Hinton 2000; Zhao, Hautamaki and Franti 2012). All of it runs on distinct rows of limited number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_genmodel.em._acceleration import accelerator
+from sklearn_genmodel.em._convergence import Convergence
+from sklearn_genmodel.em._init import nearest_rows, partitions, whitened
+from sklearn_genmodel.em._loop import run_em
+from sklearn_genmodel.em._rows import Rows
+from sklearn_genmodel.em._steps import (
+    Step,
+    Theta,
+    blocked_step,
+    lower_bound,
+    map_rows,
+    theta_from_resp,
+)
+from sklearn_genmodel.families import Family
+from sklearn_genmodel.variational import log_normalize
+
+__all__ = ["BROKEN_RUN", "Contender", "Search"]
+
+Array = NDArray[np.float64]
+
+BROKEN_RUN = (ArithmeticError, np.linalg.LinAlgError)
+# Rounds of the tournament: passes, and the share of the contenders that go on.
+ROUNDS = ((5, 0.5), (15, 0.25), (40, 0.125))
+FINALISTS = 3
+# A moved component has this many passes to come this close (nats per row) to the best bound.
+TRIALS = ((10, 0.2), (20, 0.05), (40, 0.01))
+SAME_OPTIMUM = 1e-6
+NEAR_BOUND, NEAR_WEIGHT = 1e-3, 5e-3
+POLISH_PASSES = 300
+
+
+@dataclass
+class Contender:
+    """A start, how far it has come, and what broke it ("" if nothing did)."""
+
+    start: str
+    theta: Theta
+    lower_bound: float = -np.inf
+    n_iter: int = 0
+    broken: str = ""
+
+    def break_down(self, error: Exception) -> None:
+        """Remember why this run cannot go on."""
+        self.broken, self.lower_bound = str(error), -np.inf
+
+
+@dataclass
+class Search:
+    """Tournament and moves for one data set and one number of components.
+
+    Parameters
+    ----------
+    family : Family
+    rows : Rows
+        Distinct rows with their weights.
+    n_components : int
+    pooled : NamedTuple
+        The one-component fit, a yardstick for degenerate components.
+    rng : numpy.random.Generator
+    tol : float
+    """
+
+    family: Family
+    rows: Rows
+    n_components: int
+    pooled: Any
+    rng: np.random.Generator
+    tol: float
+    step: Step = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.step = blocked_step(self.family, self.rows)
+
+    def run(self, init: str, n_init: int, n_moves: int) -> list[Contender]:
+        """All contenders, the best first.
+
+        Parameters
+        ----------
+        init : {"auto", "kmeans", "k-means++", "random"}
+        n_init : int
+            Number of starts.
+        n_moves : int
+            Number of moves in a row that must fail before the best is taken for the best.
+
+        Returns
+        -------
+        contenders : list of Contender
+        """
+        contenders = self._starts(init, n_init)
+        finalists = self._tournament(contenders)
+        for contender in finalists:
+            self._polish(contender)
+        best = max(finalists, key=self.rank)
+        moved = self._improve(best, n_moves)
+        return sorted([*contenders, *moved], key=self.rank, reverse=True)
+
+    def rank(self, contender: Contender) -> tuple[bool, bool, float]:
+        """Sort key: broken runs last, degenerate ones before them, higher bounds first."""
+        if contender.broken:
+            return False, False, -np.inf
+        return True, not self.degenerate(contender.theta), contender.lower_bound
+
+    def degenerate(self, theta: Theta) -> bool:
+        """Whether some component owes its likelihood to a near-singularity."""
+        n_rows = theta.weights * max(len(self.rows), self.rows.total_weight)
+        return bool(self.family.degenerate(theta.params, n_rows, self.pooled).any())
+
+    def _starts(self, init: str, n_init: int) -> list[Contender]:
+        starts = partitions(init, self._embedded, self.rows.weights, self.n_components, self.rng)
+        identity = np.eye(self.n_components)
+        chosen = islice(starts, n_init)
+        return [Contender(name, self._theta(identity[labels])) for name, labels in chosen]
+
+    def _tournament(self, contenders: list[Contender]) -> list[Contender]:
+        """Let all run a little, the better ones longer; return the finalists."""
+        n_starts = len(contenders)
+        for n_passes, share in ROUNDS:
+            if len(contenders) <= FINALISTS:
+                break
+            for contender in contenders:
+                self._advance(contender, n_passes)
+            n_kept = max(FINALISTS, round(share * n_starts))
+            contenders = sorted(contenders, key=self.rank, reverse=True)[:n_kept]
+        return contenders
+
+    def _improve(self, best: Contender, n_moves: int) -> list[Contender]:
+        """Move components at random as long as that helps; return the contenders that did."""
+        improved: list[Contender] = []
+        failures = 0
+        while failures < n_moves and len(improved) <= self.n_components:
+            moved = self._moved(best.theta)
+            if self._catches_up(moved, best):
+                self._polish(moved)
+            if self.rank(moved) > self.rank(_raised(best)):
+                best, failures = moved, 0
+                improved.append(moved)
+            else:
+                failures += 1
+        return improved
+
+    def _catches_up(self, contender: Contender, best: Contender) -> bool:
+        """Run in trials; stop where the best is out of reach, or is where this run returns to."""
+        for n_passes, slack in TRIALS:
+            self._advance(contender, n_passes)
+            behind = best.lower_bound - contender.lower_bound
+            if not behind <= slack or (abs(behind) < NEAR_BOUND and _alike(contender, best)):
+                return False
+        return True
+
+    def _moved(self, theta: Theta) -> Contender:
+        """Take one component away and give it to rows elsewhere, at random."""
+        resp = map_rows(self.family, theta, self.rows, lambda joint: log_normalize(joint)[1].T)
+        gone = int(self.rng.integers(self.n_components))
+        resp[:, gone] = np.finfo(np.float64).tiny
+        resp /= resp.sum(axis=1, keepdims=True)
+        move = self._split if self.rng.random() < 0.5 else self._claim
+        move(resp, gone)
+        return Contender(f"moved component ({move.__name__.strip('_')})", self._theta(resp))
+
+    def _split(self, resp: Array, gone: int) -> None:
+        """Give away what lies on one side of a random plane through another component's mean."""
+        source = int(self.rng.choice(np.delete(np.arange(self.n_components), gone)))
+        part = resp[:, source] * self.rows.weights
+        centred = self._whitened - part @ self._whitened / part.sum()
+        side = centred @ self.rng.standard_normal(centred.shape[1]) > 0
+        resp[side, gone] += resp[side, source]
+        resp[side, source] = 0.0
+
+    def _claim(self, resp: Array, gone: int) -> None:
+        """Give a random row and a random number of its neighbours."""
+        n = len(self.rows)
+        size = np.exp(self.rng.uniform(0.0, np.log(max(n / self.n_components, 1.0))))
+        claimed = nearest_rows(self._whitened, int(self.rng.integers(n)))[: int(size)]
+        resp[claimed] = 0.0
+        resp[claimed, gone] = 1.0
+
+    def _theta(self, resp: Array) -> Theta:
+        return theta_from_resp(self.family, self.rows, resp, self.pooled)
+
+    def _advance(self, contender: Contender, n_passes: int) -> None:
+        """Run plain EM for a few passes; a run that breaks says why."""
+        try:
+            for _ in range(n_passes):
+                contender.theta, bound = self.step(contender.theta)
+                contender.n_iter += 1
+                if not np.isfinite(bound):
+                    raise ArithmeticError(f"the lower bound became {bound}")
+                contender.lower_bound = bound
+        except BROKEN_RUN as error:
+            contender.break_down(error)
+
+    def _polish(self, contender: Contender) -> None:
+        """Run to convergence."""
+        try:
+            result = run_em(
+                self.step,
+                contender.theta,
+                Convergence(self.tol, POLISH_PASSES),
+                evaluate=lambda theta: lower_bound(self.family, theta, self.rows),
+                accelerator=accelerator("auto", self.family),
+            )
+        except BROKEN_RUN as error:
+            contender.break_down(error)
+        else:
+            contender.theta, contender.lower_bound = result.theta, result.lower_bound
+            contender.n_iter += result.n_iter
+
+    @cached_property
+    def _embedded(self) -> Array:
+        return self.family.embed(self.rows.X)
+
+    @cached_property
+    def _whitened(self) -> Array:
+        return whitened(self._embedded, self.rows.weights)
+
+
+def _alike(one: Contender, other: Contender) -> bool:
+    """Whether two runs near the same bound have the same mixing weights too."""
+    difference = np.sort(one.theta.weights) - np.sort(other.theta.weights)
+    return bool(np.abs(difference).max() < NEAR_WEIGHT)
+
+
+def _raised(contender: Contender) -> Contender:
+    """What a contender must beat to be another optimum."""
+    return replace(contender, lower_bound=contender.lower_bound + SAME_OPTIMUM)

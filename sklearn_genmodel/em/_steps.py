@@ -1,0 +1,214 @@
+"""One pass over the data: blocks of rows -> expected statistics -> parameters (L5, L6, L7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_genmodel.em._rows import Block, Rows
+from sklearn_genmodel.families import Family
+from sklearn_genmodel.variational import log_normalize
+
+__all__ = ["Step", "Theta", "blocked_step", "lower_bound", "map_rows", "theta_from_resp"]
+
+Array = NDArray[np.float64]
+
+TINY = float(np.finfo(np.float64).tiny)
+
+
+class Theta(NamedTuple):
+    """All parameters of a mixture: ``weights`` (n_components,) and the family's ``params``."""
+
+    weights: Array
+    params: Any
+
+
+Step = Callable[[Theta], tuple[Theta, float]]
+
+
+class Expectation(NamedTuple):
+    """What a pass adds up: log-evidence, weight per component, sufficient statistics."""
+
+    log_evidence: float
+    counts: Array
+    stats: Any
+
+    def merge(self, other: Expectation) -> Expectation:
+        """The expectation over the rows of both."""
+        return Expectation(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+def blocked_step(family: Family, rows: Rows) -> Step:
+    """Make one EM pass a function of the parameters.
+
+    Parameters
+    ----------
+    family : Family
+    rows : Rows
+
+    Returns
+    -------
+    step : callable
+        ``step(theta)`` returns the parameters after one E-step and one M-step, and the lower bound
+        of the parameters that came in: their mean log-likelihood per unit of weight, in nats.
+    """
+    base = _mean_log_base_measure(family, rows)
+
+    def step(theta: Theta) -> tuple[Theta, float]:
+        joint = log_joint(family, theta)
+
+        def expect(block: Block) -> Expectation:
+            log_prob, accumulate = joint(block.X)
+            log_evidence, resp = log_normalize(log_prob)
+            total = _weighted_sum(log_evidence, block)
+            if block.sample_weight is not None:
+                resp *= block.sample_weight
+            return Expectation(total, resp.sum(axis=1), accumulate(resp))
+
+        total = _reduce(expect, Expectation.merge, rows, _width(family, theta, rows))
+        updated = Theta(total.counts / total.counts.sum(), family.m_step(total.stats))
+        return updated, total.log_evidence / rows.total_weight + base
+
+    return step
+
+
+def theta_from_resp(
+    family: Family, rows: Rows, resp: NDArray[np.floating], reference: Any
+) -> Theta:
+    """M-step from responsibilities of one's own, in blocks.
+
+    Parameters
+    ----------
+    family : Family
+    rows : Rows
+    resp : ndarray of shape (n_samples, n_components)
+    reference : NamedTuple
+        Parameters of one component near the data, which fix the centre of the statistics.
+
+    Returns
+    -------
+    theta : Theta
+    """
+    n_components = resp.shape[1]
+    params = family.take(reference, np.zeros(n_components, dtype=np.intp))
+    kernel = family.kernel(params)
+
+    def expect(block: Block) -> Expectation:
+        weighted = np.array(resp[block.rows].T, dtype=np.float64, order="C")
+        if block.sample_weight is not None:
+            weighted *= block.sample_weight
+        return Expectation(0.0, weighted.sum(axis=1), kernel(block.X)[1](weighted))
+
+    width = family.width(rows.X.shape[1]) + n_components
+    total = _reduce(expect, Expectation.merge, rows, width)
+    return Theta(total.counts / total.counts.sum(), family.m_step(total.stats))
+
+
+def log_joint(
+    family: Family, theta: Theta
+) -> Callable[[Array], tuple[Array, Callable[[Array], Any]]]:
+    """Make log p(x, z = k), base measure left out, a function of a block of rows.
+
+    Parameters
+    ----------
+    family : Family
+    theta : Theta
+
+    Returns
+    -------
+    log_joint : callable
+        As `Family.kernel`, the log mixing weights added.
+    """
+    kernel = family.kernel(theta.params)
+    log_weights = np.log(np.maximum(theta.weights, TINY))[:, None]
+
+    def joint(X: Array) -> tuple[Array, Callable[[Array], Any]]:
+        log_prob, accumulate = kernel(X)
+        log_prob += log_weights
+        return log_prob, accumulate
+
+    return joint
+
+
+def lower_bound(family: Family, theta: Theta, rows: Rows) -> float:
+    """Weighted mean log-likelihood of the parameters, in nats: the bound that EM raises.
+
+    Parameters
+    ----------
+    family : Family
+    theta : Theta
+    rows : Rows
+
+    Returns
+    -------
+    lower_bound : float
+    """
+    joint = log_joint(family, theta)
+
+    def log_evidence(block: Block) -> float:
+        values, _ = log_normalize(joint(block.X)[0])
+        return _weighted_sum(values, block)
+
+    total = _reduce(log_evidence, float.__add__, rows, _width(family, theta, rows))
+    return float(total / rows.total_weight + _mean_log_base_measure(family, rows))
+
+
+def map_rows(family: Family, theta: Theta, rows: Rows, function: Callable[[Array], Array]) -> Array:
+    """Apply a function of log p(x, z), base measure included, to every block of rows.
+
+    Parameters
+    ----------
+    family : Family
+    theta : Theta
+    rows : Rows
+    function : callable
+        Maps the log-joint, (n_components, n_rows), to an array with a row for each row.
+
+    Returns
+    -------
+    values : ndarray of shape (n_samples, ...)
+    """
+    joint = log_joint(family, theta)
+
+    def run(chunk: list[slice]) -> list[Array]:
+        return [
+            function(joint(block.X)[0] + family.log_base_measure(block.X))
+            for block in rows.blocks(chunk)
+        ]
+
+    parts = rows.map(run, rows.chunks(_width(family, theta, rows)))
+    return np.concatenate([values for chunk in parts for values in chunk])
+
+
+def _reduce(
+    function: Callable[[Block], Any], merge: Callable[[Any, Any], Any], rows: Rows, width: int
+) -> Any:
+    """Merge a function's results over all blocks, chunk by chunk, in an order that is fixed."""
+
+    def run(chunk: list[slice]) -> Any:
+        return reduce(merge, map(function, rows.blocks(chunk)))
+
+    return reduce(merge, rows.map(run, rows.chunks(width)))
+
+
+def _width(family: Family, theta: Theta, rows: Rows) -> int:
+    return family.width(rows.X.shape[1]) + len(theta.weights)
+
+
+def _weighted_sum(values: Array, block: Block) -> float:
+    return float(values.sum() if block.sample_weight is None else values @ block.sample_weight)
+
+
+def _mean_log_base_measure(family: Family, rows: Rows) -> float:
+    """What the base measure adds to the lower bound of any parameters."""
+
+    def base(block: Block) -> float:
+        values = np.broadcast_to(family.log_base_measure(block.X), len(block.X))
+        return _weighted_sum(values, block)
+
+    width = family.width(rows.X.shape[1])
+    return float(_reduce(base, float.__add__, rows, width) / rows.total_weight)

@@ -1,0 +1,25 @@
+"""Distributions that the components of a mixture may have."""
+
+from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._bernoulli import Bernoulli, BernoulliParams
+from sklearn_genmodel.families._exponential_family import ExponentialFamily
+from sklearn_genmodel.families._gaussian import Gaussian, GaussianParams
+from sklearn_genmodel.families._poisson import Poisson, PoissonParams
+from sklearn_genmodel.families._registry import resolve_family
+from sklearn_genmodel.families._support import BINARY, COUNTS, REALS, Support
+
+__all__ = [
+    "BINARY",
+    "COUNTS",
+    "REALS",
+    "Bernoulli",
+    "BernoulliParams",
+    "ExponentialFamily",
+    "Family",
+    "Gaussian",
+    "GaussianParams",
+    "Poisson",
+    "PoissonParams",
+    "Support",
+    "resolve_family",
+]

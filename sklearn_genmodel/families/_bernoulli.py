@@ -1,0 +1,91 @@
+"""Independent yes/no columns: latent class analysis of binary items."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_genmodel.families._base import TINY, Array
+from sklearn_genmodel.families._exponential_family import ExponentialFamily
+from sklearn_genmodel.families._support import BINARY, Support
+
+__all__ = ["Bernoulli", "BernoulliParams"]
+
+BELOW_ONE = float(np.nextafter(1.0, 0.0))
+
+
+class BernoulliParams(NamedTuple):
+    """Parameters of Bernoulli components: ``probs``, shape (n_components, n_features)."""
+
+    probs: Array
+
+
+class Bernoulli(ExponentialFamily):
+    """Yes/no columns, coded 0 and 1, independent given the component.
+
+    log p(x) = sum_j x_j log p_j + (1 - x_j) log(1 - p_j)
+
+    With this family a mixture is the latent class model for binary items. A probability is never
+    exactly 0 or 1: it is kept between the smallest positive float and the last float below 1.
+
+    See Also
+    --------
+    Poisson : Counts.
+
+    References
+    ----------
+    Lazarsfeld, P. F. and Henry, N. W. (1968). Latent Structure Analysis. Houghton Mifflin.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_genmodel import EMMixture
+    >>> X = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 1]])
+    >>> EMMixture(2, family="bernoulli", random_state=0).fit(X).weights_.round(3)
+    array([0.6, 0.4])
+    """
+
+    support: ClassVar[Support] = BINARY
+
+    def features(self, X: Array) -> Array:
+        """T(x) = (1, x)."""
+        return np.concatenate([np.ones((1, len(X))), X.T])
+
+    def natural(self, params: BernoulliParams) -> Array:
+        """eta = (sum_j log(1 - p_j), logit p)."""
+        probs = np.clip(params.probs, TINY, BELOW_ONE)
+        log_complement = np.log1p(-probs)
+        constant = log_complement.sum(axis=1, keepdims=True)
+        return np.concatenate([constant, np.log(probs) - log_complement], axis=1)
+
+    def m_step(self, stats: Array) -> BernoulliParams:
+        """p = weighted share of ones."""
+        counts, sums = stats[:, :1], stats[:, 1:]
+        return BernoulliParams(np.clip(sums / np.maximum(counts, TINY), TINY, BELOW_ONE))
+
+    def sample(
+        self, params: BernoulliParams, labels: NDArray[np.intp], rng: np.random.Generator
+    ) -> Array:
+        """Draw one row from component ``labels[i]`` for every i."""
+        probs = params.probs[labels]
+        return (rng.random(probs.shape) < probs).astype(np.float64)
+
+    def mean(self, params: BernoulliParams) -> Array:
+        """The probabilities."""
+        return params.probs
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """One probability per component and column."""
+        return n_components * n_features
+
+    def to_vector(self, params: BernoulliParams, like: BernoulliParams) -> Array:
+        """Log-odds."""
+        probs = np.clip(params.probs, TINY, BELOW_ONE)
+        return (np.log(probs) - np.log1p(-probs)).ravel()
+
+    def from_vector(self, vector: Array, like: BernoulliParams) -> BernoulliParams:
+        """Inverse of `to_vector`."""
+        probs = 1.0 / (1.0 + np.exp(-np.clip(vector, -700.0, 700.0)))
+        return BernoulliParams(np.clip(probs, TINY, BELOW_ONE).reshape(like.probs.shape))

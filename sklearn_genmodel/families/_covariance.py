@@ -1,0 +1,233 @@
+"""The shapes that Gaussian covariances may take, one class each.
+
+With x about a fixed centre, every structure writes the Gaussian log-density as natural . features
+and collects counts, sums and packed second moments ("products"). ``pair(a, b)`` packs the
+symmetric product of two vectors per component, so that re-centring and scatter are one formula.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+__all__ = ["Full", "Structure", "Tied", "normalizer"]
+
+Array = NDArray[np.float64]
+
+LOG_2PI = float(np.log(2.0 * np.pi))
+TINY = float(np.finfo(np.float64).tiny)
+
+
+class Structure(ABC):
+    """What `Gaussian` asks of a covariance structure; K components, d features."""
+
+    @abstractmethod
+    def factor(self, covariances: Array) -> Array:
+        """Cholesky factors, or standard deviations where covariances are diagonal."""
+
+    @abstractmethod
+    def natural(self, means: Array, factor: Array) -> Array:
+        """Coefficients of `features`, (K, n_features_out), minus the log-normaliser first."""
+
+    @abstractmethod
+    def features(self, x: Array, factor: Array) -> Array:
+        """Features (1, x, second-order terms) of columns x, (n_features_out, n_samples)."""
+
+    @abstractmethod
+    def pair(self, a: Array, b: Array) -> Array:
+        """Packed symmetric product of the rows of a and b, both (K, d)."""
+
+    @abstractmethod
+    def covariances(self, scatter: Array, counts: Array, n_features: int) -> Array:
+        """Maximum-likelihood covariances from packed scatter about the means."""
+
+    @abstractmethod
+    def within(self, scatter: Array, n_features: int) -> Array:
+        """Within-component sums of squares per column, (d,), from packed scatter."""
+
+    @abstractmethod
+    def floor(self, covariances: Array, minimum: Array) -> Array:
+        """Best covariances under the constraint that they exceed diag(minimum)."""
+
+    @abstractmethod
+    def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
+        """Covariance matrices, (K, d, d)."""
+
+    @abstractmethod
+    def whiten(self, y: Array, factor: Array, k: int) -> Array:
+        """Columns y, (d, n_samples), about the mean of component k, in its own units."""
+
+    @abstractmethod
+    def scales(self, factor: Array) -> Array:
+        """Standard deviation of every column, broadcastable to (K, d)."""
+
+    @abstractmethod
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Number of free covariance parameters."""
+
+    @abstractmethod
+    def to_vector(self, factor: Array) -> Array:
+        """Unconstrained coordinates: logs of the factor's diagonal, the rest as it is."""
+
+    @abstractmethod
+    def from_vector(self, vector: Array, factor: Array) -> Array:
+        """Covariances from `to_vector`, with the shapes of the factor given."""
+
+    def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
+        """Counts (K,), sums (K, d) and packed products of weighted features."""
+        moments = resp @ features.T
+        return moments[:, 0], moments[:, 1 : 1 + n_features], moments[:, 1 + n_features :]
+
+
+class Full(Structure):
+    """One covariance matrix per component, (K, d, d); products are packed upper triangles."""
+
+    def factor(self, covariances: Array) -> Array:
+        return np.asarray(np.linalg.cholesky(covariances), dtype=np.float64)
+
+    def natural(self, means: Array, factor: Array) -> Array:
+        inverse = np.linalg.inv(factor)
+        precisions = inverse.swapaxes(1, 2) @ inverse
+        linear = np.einsum("kij,kj->ki", precisions, means)
+        i, j = _upper(means.shape[1])
+        quadratic = np.where(i == j, -0.5, -1.0) * precisions[:, i, j]
+        half_log_det = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
+        constant = normalizer(means, linear, half_log_det)
+        return np.concatenate([constant, linear, quadratic], axis=1)
+
+    def features(self, x: Array, factor: Array) -> Array:
+        d = len(x)
+        out = np.empty((1 + d + d * (d + 1) // 2, x.shape[1]))
+        out[0], out[1 : 1 + d] = 1.0, x
+        row = 1 + d
+        for i in range(d):
+            np.multiply(x[i], x[i:], out=out[row : row + d - i])
+            row += d - i
+        return out
+
+    def pair(self, a: Array, b: Array) -> Array:
+        i, j = _upper(a.shape[1])
+        return 0.5 * (a[:, i] * b[:, j] + a[:, j] * b[:, i])
+
+    def covariances(self, scatter: Array, counts: Array, n_features: int) -> Array:
+        return self._unpack(scatter, n_features) / np.maximum(counts, TINY)[:, None, None]
+
+    def within(self, scatter: Array, n_features: int) -> Array:
+        total = np.atleast_2d(scatter).sum(axis=0)
+        return np.diagonal(self._unpack(total[None], n_features)[0])
+
+    def floor(self, covariances: Array, minimum: Array) -> Array:
+        # In units of the floor the best R >= I has S's eigenvectors and max(eigenvalue, 1).
+        scale = np.sqrt(np.outer(minimum, minimum)) ** 0.5
+        scaled = covariances / scale / scale
+        try:
+            np.linalg.cholesky(scaled - np.eye(len(minimum)))
+        except np.linalg.LinAlgError:
+            values, vectors = np.linalg.eigh(scaled)
+            raised = (vectors * np.maximum(values, 1.0)[..., None, :]) @ vectors.swapaxes(-1, -2)
+            return raised * scale * scale
+        return covariances
+
+    def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
+        return covariances
+
+    def whiten(self, y: Array, factor: Array, k: int) -> Array:
+        return _solve_lower(factor[k], y)
+
+    def scales(self, factor: Array) -> Array:
+        scales: Array = np.sqrt(np.einsum("...ij,...ij->...i", factor, factor))
+        return scales
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return n_components * n_features * (n_features + 1) // 2
+
+    def to_vector(self, factor: Array) -> Array:
+        i, j = _lower(factor.shape[-1])
+        lower = factor[..., i, j]
+        return np.where(i == j, np.log(np.where(i == j, lower, 1.0)), lower).ravel()
+
+    def from_vector(self, vector: Array, factor: Array) -> Array:
+        i, j = _lower(factor.shape[-1])
+        packed = vector.reshape(*factor.shape[:-2], len(i))
+        lower = np.zeros_like(factor)
+        lower[..., i, j] = np.where(i == j, np.exp(np.where(i == j, packed, 0.0)), packed)
+        return lower @ lower.swapaxes(-1, -2)
+
+    def _unpack(self, packed: Array, n_features: int) -> Array:
+        i, j = _upper(n_features)
+        matrices = np.empty((len(packed), n_features, n_features))
+        matrices[:, i, j] = matrices[:, j, i] = packed
+        return matrices
+
+
+class Tied(Full):
+    """One matrix for all components, (d, d): its quadratic term and moments need no component."""
+
+    def natural(self, means: Array, factor: Array) -> Array:
+        inverse = np.linalg.inv(factor)
+        linear = means @ inverse.T @ inverse
+        half_log_det = np.log(np.diagonal(factor)).sum()
+        constant = normalizer(means, linear, half_log_det)
+        return np.concatenate([constant, linear, np.ones((len(means), 1))], axis=1)
+
+    def features(self, x: Array, factor: Array) -> Array:
+        d = len(x)
+        out = np.empty((d + 2, x.shape[1]))
+        out[0], out[1 : 1 + d] = 1.0, x
+        whitened = _solve_lower(factor, x)
+        np.einsum("ij,ij->j", whitened, whitened, out=out[1 + d])
+        out[1 + d] *= -0.5
+        return out
+
+    def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
+        first_order = features[: 1 + n_features]
+        moments = resp @ first_order.T
+        weighted = first_order[1:] * np.sqrt(resp.sum(axis=0))
+        products = (weighted @ weighted.T)[_upper(n_features)]
+        return moments[:, 0], moments[:, 1:], products
+
+    def pair(self, a: Array, b: Array) -> Array:
+        product = a.T @ b
+        return (0.5 * (product + product.T))[_upper(a.shape[1])]
+
+    def covariances(self, scatter: Array, counts: Array, n_features: int) -> Array:
+        matrix: Array = self._unpack(scatter[None], n_features)[0] / max(counts.sum(), TINY)
+        return matrix
+
+    def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
+        return np.broadcast_to(covariances, (n_components, n_features, n_features))
+
+    def whiten(self, y: Array, factor: Array, k: int) -> Array:
+        return _solve_lower(factor, y)
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return n_features * (n_features + 1) // 2
+
+
+@cache
+def _upper(n_features: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Row and column indices of an upper triangle, row by row."""
+    return np.triu_indices(n_features)
+
+
+@cache
+def _lower(n_features: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Row and column indices of a lower triangle, row by row."""
+    return np.tril_indices(n_features)
+
+
+def _solve_lower(lower: Array, y: Array) -> Array:
+    """Solve lower @ z = y."""
+    solution: Array = solve_triangular(lower, y, lower=True, check_finite=False)
+    return solution
+
+
+def normalizer(means: Array, linear: Array, half_log_det: Array) -> Array:
+    """Minus the log-normaliser, (K, 1): -(d log 2 pi + log det + mu' P mu) / 2."""
+    mahalanobis = np.einsum("ki,ki->k", linear, means)
+    constant: Array = -0.5 * (means.shape[1] * LOG_2PI + mahalanobis) - half_log_det
+    return constant[:, None]

@@ -1,0 +1,65 @@
+"""The support of a family as data: what values a column may hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BINARY", "COUNTS", "REALS", "Support"]
+
+
+@dataclass(frozen=True)
+class Support:
+    """The set of values on which a family has a density or a mass.
+
+    The boundary of the library checks data against it and names the column and the value that
+    lie outside; a family itself never checks.
+
+    Parameters
+    ----------
+    description : str
+        The set in words, as it stands in an error message: "a non-negative integer".
+    low, high : float, default=-inf, inf
+        Smallest and largest value, both included.
+    integer : bool, default=False
+        Whether only whole numbers belong to the set.
+    varies : bool, default=False
+        Whether a column must hold at least two values. True for densities whose likelihood is
+        unbounded on a constant column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_genmodel.families import Support
+    >>> percent = Support("a percentage", low=0.0, high=100.0)
+    >>> percent.contains(np.array([-1.0, 50.0]))
+    array([False,  True])
+    """
+
+    description: str
+    low: float = -np.inf
+    high: float = np.inf
+    integer: bool = False
+    varies: bool = False
+
+    def contains(self, X: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Which entries of an array lie in the set.
+
+        Parameters
+        ----------
+        X : ndarray
+            Values of any shape.
+
+        Returns
+        -------
+        inside : ndarray of bool, of the shape of X
+        """
+        inside = (X >= self.low) & (X <= self.high)
+        return inside & (np.floor(X) == X) if self.integer else inside
+
+
+REALS = Support("a real number", varies=True)
+COUNTS = Support("a non-negative integer", low=0.0, integer=True)
+BINARY = Support("0 or 1", low=0.0, high=1.0, integer=True)
