@@ -71,13 +71,14 @@ html_theme_options = {
 }
 
 
-def skip_metadata_routing(app, what, name, obj, skip, options):
+def skip_sklearn(app, what, name, obj, skip, options):
     """Leave out methods that scikit-learn writes, with links into its own guide."""
-    if name == "get_metadata_routing" or (name.startswith("set_") and name.endswith("_request")):
+    written_there = (getattr(obj, "__module__", None) or "").startswith("sklearn.")
+    if written_there or (name.startswith("set_") and name.endswith("_request")):
         return True
     return None
 
 
 def setup(app):
     """Connect the hooks of this file."""
-    app.connect("autodoc-skip-member", skip_metadata_routing)
+    app.connect("autodoc-skip-member", skip_sklearn)

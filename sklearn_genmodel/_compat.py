@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
+from types import NoneType
 from typing import Any, Protocol
 
 import numpy as np
@@ -41,18 +43,20 @@ class FitTask:
     Parameters
     ----------
     estimator : estimator
-    max_iter : int
-        Largest number of iterations.
-    data : dict
-        X, y and metadata, as the hooks take them.
+    X, y : object
+        The data, as the user passed them.
+    sample_weight : object or None
     """
 
-    def __init__(self, estimator: Any, max_iter: int, data: dict[str, Any]) -> None:
-        self.estimator, self.data = estimator, data
+    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any) -> None:
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self.estimator = estimator
+        self.data = {"X": X, "y": y, "metadata": metadata}
         self.context: _Context | None = None
         if getattr(estimator, "_skl_callbacks", None):
-            self.context = estimator._init_callback_context(max_subtasks=max_iter)
-            self.context.call_on_fit_task_begin(estimator=estimator, **data)
+            # How many passes a fit takes is not known in advance.
+            self.context = estimator._init_callback_context(max_subtasks=None)
+            self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
 
     def iteration(self, attributes: Callable[[], dict[str, Any]]) -> bool:
         """Tell the callbacks of one finished iteration; True if one of them asks to stop.
@@ -74,10 +78,18 @@ class FitTask:
             estimator=self.estimator, reconstruction_attributes=attributes, **self.data
         )
 
-    def end(self) -> None:
-        """Tell the callbacks that the fit is over."""
+    def end(self, attributes: dict[str, Any]) -> None:
+        """Tell the callbacks that the fit is over.
+
+        Parameters
+        ----------
+        attributes : dict
+            The fitted attributes of the estimator.
+        """
         if self.context is not None:
-            self.context.call_on_fit_task_end(estimator=self.estimator, **self.data)
+            self.context.call_on_fit_task_end(
+                estimator=self.estimator, reconstruction_attributes=attributes, **self.data
+            )
 
 
 def as_generator(random_state: Any) -> np.random.Generator:
@@ -98,10 +110,11 @@ def as_generator(random_state: Any) -> np.random.Generator:
     """
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(2**31, size=4))
-    try:
-        return np.random.default_rng(random_state)
-    except (TypeError, ValueError):
+    is_int = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
+    is_seed = is_int and random_state >= 0
+    if not is_seed and not isinstance(random_state, (np.random.Generator, NoneType)):
         raise ValueError(
-            f"random_state must be an int, a RandomState, a Generator or None, "
+            f"random_state must be an int of at least 0, a RandomState, a Generator or None, "
             f"got {random_state!r}."
-        ) from None
+        )
+    return np.random.default_rng(random_state)

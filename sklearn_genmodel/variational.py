@@ -20,6 +20,9 @@ __all__ = ["ELBO", "discrete_elbo", "entropy", "kl_divergence", "log_normalize"]
 
 Array = NDArray[np.float64]
 
+# Below this, floats lose digits, and then vanish.
+SMALLEST_POSTERIOR = 1e-300
+
 
 class ELBO(NamedTuple):
     """Terms of the lower bound, one value per row, in nats.
@@ -41,14 +44,14 @@ def log_normalize(log_joint: Array) -> tuple[Array, Array]:
 
     Parameters
     ----------
-    log_joint : ndarray of shape (n_components, n_samples)
+    log_joint : ndarray of shape (..., n_components, n_samples)
         log p(x, z = k). Overwritten by the posterior.
 
     Returns
     -------
-    log_evidence : ndarray of shape (n_samples,)
+    log_evidence : ndarray of shape (..., n_samples)
         log p(x) = log sum_k p(x, z = k); -inf where x is impossible under every component.
-    posterior : ndarray of shape (n_components, n_samples)
+    posterior : ndarray of shape (..., n_components, n_samples)
         p(z = k | x); all 0 where x is impossible.
 
     Examples
@@ -59,14 +62,14 @@ def log_normalize(log_joint: Array) -> tuple[Array, Array]:
     >>> posterior.ravel().round(2), np.exp(log_evidence).round(2)
     (array([0.25, 0.75]), array([0.4]))
     """
-    largest = log_joint.max(axis=0)
+    largest = log_joint.max(axis=-2)
     impossible = np.isneginf(largest)
     largest[impossible] = 0.0
-    log_joint -= largest
+    log_joint -= largest[..., None, :]
     posterior = np.exp(log_joint, out=log_joint)
-    total = posterior.sum(axis=0)
+    total = posterior.sum(axis=-2)
     total[impossible] = 1.0
-    posterior /= total
+    posterior /= total[..., None, :]
     largest += np.log(total)
     largest[impossible] = -np.inf
     return largest, posterior
@@ -142,8 +145,9 @@ def discrete_elbo(log_likelihood: Array, prior: Array, q: Array | None = None) -
     >>> float(np.exp(terms.elbo[0]).round(6)), float(terms.kl_posterior[0])
     (0.4, 0.0)
     """
-    log_joint = log_likelihood + np.log(prior)
-    _, posterior = log_normalize(log_joint.T.copy())
+    with np.errstate(divide="ignore"):
+        log_joint = log_likelihood + np.log(prior)
+    log_evidence, posterior = log_normalize(log_joint.T.copy())
     if q is None:
         q = posterior.T
     expected_log_joint = _expectation(q, log_joint)
@@ -155,8 +159,16 @@ def discrete_elbo(log_likelihood: Array, prior: Array, q: Array | None = None) -
         entropy=h,
         expected_log_likelihood=expected_log_likelihood,
         kl_prior=kl_divergence(q, prior),
-        kl_posterior=kl_divergence(q, posterior.T),
+        kl_posterior=_kl_posterior(q, posterior.T, log_joint - log_evidence[:, None]),
     )
+
+
+def _kl_posterior(q: Array, posterior: Array, log_posterior: Array) -> Array:
+    """KL(q || posterior), from logs where the posterior itself underflows."""
+    representable = posterior > SMALLEST_POSTERIOR
+    by_logs = xlogy(q, q) - np.where(q > 0, q * np.where(q > 0, log_posterior, 0.0), 0.0)
+    kl: Array = np.where(representable, rel_entr(q, posterior), by_logs).sum(axis=1)
+    return kl
 
 
 def _expectation(q: Array, values: Array) -> Array:

@@ -70,7 +70,9 @@ class Convergence:
         """Predicted distance to the limit, in nats; infinite while unknown."""
         if len(self.gains) < 2:
             return math.inf
-        if abs(self.gains[-1]) <= ROUNDING * max(1.0, abs(self.lower_bound)):
+        # EM only ever gains: where it seems to lose, rounding is all that is left.
+        lost = min(self.gains[-2:]) <= 0.0
+        if lost or abs(self.gains[-1]) <= ROUNDING * max(1.0, abs(self.lower_bound)):
             return 0.0
         rate = self.rate
         return self.gains[-1] * rate / (1.0 - rate) if rate < 1.0 else math.inf

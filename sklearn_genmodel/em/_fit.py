@@ -21,7 +21,7 @@ __all__ = ["FitOptions", "StartResult", "fit_mixture"]
 Array = NDArray[np.float64]
 
 AUTO_STARTS = 24
-MOVES_PER_COMPONENT = 10
+MOVES_PER_COMPONENT = 20
 SEARCH_TOL = 1e-6
 
 
@@ -56,11 +56,14 @@ class Fit:
     starts : list of StartResult
     degenerate : bool
         Whether even the best start owes its likelihood to a near-singular component.
+    dependent : ndarray of int
+        Columns that others determine; see `Family.dependent_columns`.
     """
 
     result: EMResult
     starts: list[StartResult]
     degenerate: bool
+    dependent: NDArray[np.intp]
 
 
 def fit_mixture(
@@ -96,7 +99,11 @@ def fit_mixture(
     _check_enough_rows(sample, options.n_components)
     pooled = family.m_step(family.suffstats(sample.X, sample.weights[:, None]))
     search = Search(family, sample, options.n_components, pooled, rng, options.tol or SEARCH_TOL)
-    contenders = _contenders(search, rows, options)
+    dependent = family.dependent_columns(pooled)
+    try:
+        contenders = _contenders(search, rows, options)
+    except BROKEN_RUN as error:
+        raise ValueError(f"No start could be made: {error}.{_dependence(dependent)}") from error
     fits = []
     for contender in contenders:
         if not contender.broken:
@@ -107,9 +114,10 @@ def fit_mixture(
                 if not degenerate or search.degenerate(contender.theta):
                     break
     if not fits:
-        raise ValueError(_all_failed(contenders))
+        raise ValueError(_all_failed(contenders) + _dependence(dependent))
     chosen, result, degenerate = min(fits, key=lambda fit: fit[2])
-    return Fit(result, _report(search, contenders, chosen, result), degenerate)
+    starts = _report(search, contenders, chosen, result)
+    return Fit(result, starts, degenerate, dependent)
 
 
 def _attempt(
@@ -173,3 +181,14 @@ def _fate(search: Search, contender: Contender) -> tuple[str, float, int, str]:
 def _all_failed(contenders: list[Contender]) -> str:
     reasons = "; ".join(sorted({f"{c.start}: {c.broken}" for c in contenders if c.broken})[:5])
     return f"None of {len(contenders)} start(s) could be fitted. {reasons}."
+
+
+def _dependence(columns: NDArray[np.intp]) -> str:
+    """What to do about columns that others determine."""
+    if not len(columns):
+        return ""
+    listed = ", ".join(map(str, columns[:5])) + (" ..." if len(columns) > 5 else "")
+    return (
+        f" Columns {listed} are linearly dependent and nothing keeps their covariance regular: "
+        "drop those that others determine, or set reg_covar above 0."
+    )

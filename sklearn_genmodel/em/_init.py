@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans, kmeans_plusplus
 
-__all__ = ["INITS", "nearest_rows", "partitions", "standardized", "whitened"]
+__all__ = ["INITS", "complete", "nearest_rows", "partitions", "standardized", "whitened"]
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.intp]
 
 # Directions with less than this share of the largest variance are taken for rounding.
 RANK_SHARE = 1e-10
+TINY = float(np.finfo(np.float64).tiny)
 
 
 def partitions(
@@ -66,6 +67,26 @@ def whitened(Z: Array, weights: Array) -> Array:
     kept = values > RANK_SHARE * values[-1]
     coordinates: Array = Z @ vectors[:, kept] / np.sqrt(values[kept])
     return coordinates if kept.any() else Z
+
+
+def complete(Z: Array, weights: Array) -> Array:
+    """Coordinates with the mean of what was observed in place of missing values (NaN).
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, n_coordinates)
+    weights : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    Z : ndarray of shape (n_samples, n_coordinates)
+    """
+    missing = np.isnan(Z)
+    if not missing.any():
+        return Z
+    seen = weights[:, None] * ~missing
+    means = (seen * np.where(missing, 0.0, Z)).sum(axis=0) / np.maximum(seen.sum(axis=0), TINY)
+    return np.where(missing, means, Z)
 
 
 def nearest_rows(Z: Array, row: int) -> NDArray[np.intp]:

@@ -119,8 +119,11 @@ def canonical_rows(rows: Rows) -> Rows:
     -------
     rows : Rows
     """
-    if rows.X.size > SMALL_DATA and 2 * len(np.unique(_hashes(rows))) > len(rows):
-        return rows
+    if rows.X.size > SMALL_DATA:
+        hashes = _hashes(rows)
+        hashes.sort()
+        if 2 * np.count_nonzero(hashes[1:] != hashes[:-1]) > len(rows):
+            return rows
     X, weights = distinct_rows(rows.X, rows.sample_weight)
     return Rows(X, weights, rows.map)
 
@@ -166,7 +169,8 @@ def distinct_rows(X: Array, sample_weight: Array | None) -> tuple[Array, Array]:
     X, weights = np.asarray(X[seen], dtype=np.float64) + 0.0, weights[seen]
     order = np.lexsort(X.T[::-1])
     X, weights = X[order], weights[order]
-    first = np.append(True, (X[1:] != X[:-1]).any(axis=1))
+    same = (X[1:] == X[:-1]) | (np.isnan(X[1:]) & np.isnan(X[:-1]))
+    first = np.append(True, ~same.all(axis=1))
     return X[first], np.add.reduceat(weights, np.flatnonzero(first))
 
 
@@ -175,7 +179,8 @@ def _hashes(rows: Rows) -> NDArray[np.uint64]:
     hashes = np.empty(len(rows), dtype=np.uint64)
     for chunk in rows.chunks(2 * rows.X.shape[1]):
         for block in rows.blocks(chunk):
-            bits = np.ascontiguousarray(block.X + 0.0).view(np.uint64)
+            values = np.where(np.isnan(block.X), np.nan, block.X + 0.0)
+            bits = np.ascontiguousarray(values).view(np.uint64)
             mixed = np.zeros(len(bits), dtype=np.uint64)
             for column in bits.T:
                 mixed = (mixed ^ column) * HASH_FACTORS[0]

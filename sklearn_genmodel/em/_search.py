@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._convergence import Convergence
-from sklearn_genmodel.em._init import nearest_rows, partitions, whitened
+from sklearn_genmodel.em._init import complete, nearest_rows, partitions, whitened
 from sklearn_genmodel.em._loop import run_em
 from sklearn_genmodel.em._rows import Rows
 from sklearn_genmodel.em._steps import (
@@ -26,6 +26,7 @@ from sklearn_genmodel.em._steps import (
     blocked_step,
     lower_bound,
     map_rows,
+    stacked_step,
     theta_from_resp,
 )
 from sklearn_genmodel.families import Family
@@ -42,8 +43,9 @@ FINALISTS = 3
 # A moved component has this many passes to come this close (nats per row) to the best bound.
 TRIALS = ((10, 0.2), (20, 0.05), (40, 0.01))
 SAME_OPTIMUM = 1e-6
-NEAR_BOUND, NEAR_WEIGHT = 1e-3, 5e-3
+NEAR_BOUND, NEAR_WEIGHT = 2e-4, 2e-3
 POLISH_PASSES = 300
+MOVES_AT_A_TIME = 10
 
 
 @dataclass
@@ -87,6 +89,7 @@ class Search:
 
     def __post_init__(self) -> None:
         self.step = blocked_step(self.family, self.rows)
+        self._stacked = stacked_step(self.family, self.rows)
 
     def run(self, init: str, n_init: int, n_moves: int) -> list[Contender]:
         """All contenders, the best first.
@@ -134,8 +137,7 @@ class Search:
         for n_passes, share in ROUNDS:
             if len(contenders) <= FINALISTS:
                 break
-            for contender in contenders:
-                self._advance(contender, n_passes)
+            self._advance(contenders, n_passes)
             n_kept = max(FINALISTS, round(share * n_starts))
             contenders = sorted(contenders, key=self.rank, reverse=True)[:n_kept]
         return contenders
@@ -145,24 +147,27 @@ class Search:
         improved: list[Contender] = []
         failures = 0
         while failures < n_moves and len(improved) <= self.n_components:
-            moved = self._moved(best.theta)
-            if self._catches_up(moved, best):
-                self._polish(moved)
-            if self.rank(moved) > self.rank(_raised(best)):
-                best, failures = moved, 0
-                improved.append(moved)
+            moved = [self._moved(best.theta) for _ in range(MOVES_AT_A_TIME)]
+            for contender in self._catching_up(moved, best):
+                self._polish(contender)
+            winner = max(moved, key=self.rank)
+            if self.rank(winner) > self.rank(_raised(best)):
+                best, failures = winner, 0
+                improved.append(winner)
             else:
-                failures += 1
+                failures += MOVES_AT_A_TIME
         return improved
 
-    def _catches_up(self, contender: Contender, best: Contender) -> bool:
-        """Run in trials; stop where the best is out of reach, or is where this run returns to."""
+    def _catching_up(self, contenders: list[Contender], best: Contender) -> list[Contender]:
+        """Run in trials; drop what is out of reach of the best, or returns to where it is."""
         for n_passes, slack in TRIALS:
-            self._advance(contender, n_passes)
-            behind = best.lower_bound - contender.lower_bound
-            if not behind <= slack or (abs(behind) < NEAR_BOUND and _alike(contender, best)):
-                return False
-        return True
+            self._advance(contenders, n_passes)
+            contenders = [
+                contender
+                for contender in contenders
+                if contender.lower_bound >= best.lower_bound - slack and not _alike(contender, best)
+            ]
+        return contenders
 
     def _moved(self, theta: Theta) -> Contender:
         """Take one component away and give it to rows elsewhere, at random."""
@@ -194,7 +199,31 @@ class Search:
     def _theta(self, resp: Array) -> Theta:
         return theta_from_resp(self.family, self.rows, resp, self.pooled)
 
-    def _advance(self, contender: Contender, n_passes: int) -> None:
+    def _advance(self, contenders: list[Contender], n_passes: int) -> None:
+        """Run plain EM for a few passes, all at once where components share no parameters."""
+        sound = [contender for contender in contenders if not contender.broken]
+        if not self.family.shared and len(sound) > 1:
+            try:
+                return self._advance_together(sound, n_passes)
+            except BROKEN_RUN:
+                pass  # One of them breaks down; find out which.
+        for contender in sound:
+            self._advance_alone(contender, n_passes)
+        return None
+
+    def _advance_together(self, contenders: list[Contender], n_passes: int) -> None:
+        theta, n_mixtures = _stack([contender.theta for contender in contenders]), len(contenders)
+        for _ in range(n_passes):
+            theta, bounds = self._stacked(theta, n_mixtures)
+            if not np.isfinite(bounds).all():
+                raise ArithmeticError("a lower bound is not finite")
+        parts = np.arange(len(theta.weights)).reshape(n_mixtures, -1)
+        for contender, bound, part in zip(contenders, bounds, parts, strict=True):
+            contender.theta = Theta(theta.weights[part], self.family.take(theta.params, part))
+            contender.lower_bound = float(bound)
+            contender.n_iter += n_passes
+
+    def _advance_alone(self, contender: Contender, n_passes: int) -> None:
         """Run plain EM for a few passes; a run that breaks says why."""
         try:
             for _ in range(n_passes):
@@ -224,17 +253,25 @@ class Search:
 
     @cached_property
     def _embedded(self) -> Array:
-        return self.family.embed(self.rows.X)
+        return complete(self.family.embed(self.rows.X), self.rows.weights)
 
     @cached_property
     def _whitened(self) -> Array:
         return whitened(self._embedded, self.rows.weights)
 
 
+def _stack(thetas: list[Theta]) -> Theta:
+    """The components of several mixtures side by side."""
+    weights = np.concatenate([theta.weights for theta in thetas])
+    fields = zip(*(theta.params for theta in thetas), strict=True)
+    return Theta(weights, type(thetas[0].params)(*map(np.concatenate, fields)))
+
+
 def _alike(one: Contender, other: Contender) -> bool:
-    """Whether two runs near the same bound have the same mixing weights too."""
+    """Whether two runs are near the same bound and the same mixing weights."""
     difference = np.sort(one.theta.weights) - np.sort(other.theta.weights)
-    return bool(np.abs(difference).max() < NEAR_WEIGHT)
+    near = abs(one.lower_bound - other.lower_bound) < NEAR_BOUND
+    return bool(near and np.abs(difference).max() < NEAR_WEIGHT)
 
 
 def _raised(contender: Contender) -> Contender:

@@ -13,7 +13,15 @@ from sklearn_genmodel.em._rows import Block, Rows
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.variational import log_normalize
 
-__all__ = ["Step", "Theta", "blocked_step", "lower_bound", "map_rows", "theta_from_resp"]
+__all__ = [
+    "Step",
+    "Theta",
+    "blocked_step",
+    "lower_bound",
+    "map_rows",
+    "stacked_step",
+    "theta_from_resp",
+]
 
 Array = NDArray[np.float64]
 
@@ -31,9 +39,9 @@ Step = Callable[[Theta], tuple[Theta, float]]
 
 
 class Expectation(NamedTuple):
-    """What a pass adds up: log-evidence, weight per component, sufficient statistics."""
+    """What a pass adds up: log-evidence per mixture, weight per component, statistics."""
 
-    log_evidence: float
+    log_evidence: Array
     counts: Array
     stats: Any
 
@@ -56,22 +64,51 @@ def blocked_step(family: Family, rows: Rows) -> Step:
         ``step(theta)`` returns the parameters after one E-step and one M-step, and the lower bound
         of the parameters that came in: their mean log-likelihood per unit of weight, in nats.
     """
-    base = _mean_log_base_measure(family, rows)
+    stacked = stacked_step(family, rows)
 
     def step(theta: Theta) -> tuple[Theta, float]:
+        updated, bounds = stacked(theta, 1)
+        return updated, float(bounds[0])
+
+    return step
+
+
+def stacked_step(family: Family, rows: Rows) -> Callable[[Theta, int], tuple[Theta, Array]]:
+    """Make one EM pass of several mixtures at once, which share the features of the rows.
+
+    Parameters
+    ----------
+    family : Family
+        Components must share no parameters if there are several mixtures.
+    rows : Rows
+
+    Returns
+    -------
+    step : callable
+        ``step(theta, n_mixtures)`` takes the components of all mixtures in one `Theta`, those of a
+        mixture side by side, and returns the same after one pass, and the bound of every mixture.
+    """
+    base = _mean_log_base_measure(family, rows)
+
+    def step(theta: Theta, n_mixtures: int) -> tuple[Theta, Array]:
         joint = log_joint(family, theta)
 
         def expect(block: Block) -> Expectation:
             log_prob, accumulate = joint(block.X)
-            log_evidence, resp = log_normalize(log_prob)
-            total = _weighted_sum(log_evidence, block)
+            grouped = log_prob.reshape(n_mixtures, -1, len(block.X))
+            log_evidence, resp = log_normalize(grouped)
+            totals = log_evidence.sum(axis=1)
             if block.sample_weight is not None:
+                totals = log_evidence @ block.sample_weight
                 resp *= block.sample_weight
-            return Expectation(total, resp.sum(axis=1), accumulate(resp))
+            resp = resp.reshape(log_prob.shape)
+            return Expectation(totals, resp.sum(axis=1), accumulate(resp))
 
         total = _reduce(expect, Expectation.merge, rows, _width(family, theta, rows))
-        updated = Theta(total.counts / total.counts.sum(), family.m_step(total.stats))
-        return updated, total.log_evidence / rows.total_weight + base
+        counts = total.counts.reshape(n_mixtures, -1)
+        weights = (counts / counts.sum(axis=1, keepdims=True)).ravel()
+        bounds = total.log_evidence / rows.total_weight + base
+        return Theta(weights, family.m_step(total.stats)), bounds
 
     return step
 
@@ -101,7 +138,7 @@ def theta_from_resp(
         weighted = np.array(resp[block.rows].T, dtype=np.float64, order="C")
         if block.sample_weight is not None:
             weighted *= block.sample_weight
-        return Expectation(0.0, weighted.sum(axis=1), kernel(block.X)[1](weighted))
+        return Expectation(np.zeros(1), weighted.sum(axis=1), kernel(block.X)[1](weighted))
 
     width = family.width(rows.X.shape[1]) + n_components
     total = _reduce(expect, Expectation.merge, rows, width)

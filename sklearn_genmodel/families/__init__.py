@@ -4,6 +4,7 @@ from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._bernoulli import Bernoulli, BernoulliParams
 from sklearn_genmodel.families._exponential_family import ExponentialFamily
 from sklearn_genmodel.families._gaussian import Gaussian, GaussianParams
+from sklearn_genmodel.families._independent import IndependentColumns
 from sklearn_genmodel.families._poisson import Poisson, PoissonParams
 from sklearn_genmodel.families._registry import resolve_family
 from sklearn_genmodel.families._support import BINARY, COUNTS, REALS, Support
@@ -18,6 +19,7 @@ __all__ = [
     "Family",
     "Gaussian",
     "GaussianParams",
+    "IndependentColumns",
     "Poisson",
     "PoissonParams",
     "Support",

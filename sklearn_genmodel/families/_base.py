@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from sklearn_genmodel.families._arrays import Accumulate, Array, Kernel, WeightedRows
 from sklearn_genmodel.families._support import REALS, Support
 
-__all__ = ["Family", "WeightedRows"]
-
-Array = NDArray[np.float64]
-Accumulate = Callable[[Array], Any]
-Kernel = Callable[[Array], tuple[Array, Accumulate]]
-
-TINY = float(np.finfo(np.float64).tiny)
-
-
-@dataclass(frozen=True)
-class WeightedRows:
-    """Rows with their weights: the sufficient statistic of a family that has none smaller.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-    resp : ndarray of shape (n_samples, n_components)
-    """
-
-    X: Array
-    resp: Array
-
-    def __add__(self, other: WeightedRows) -> WeightedRows:
-        return WeightedRows(
-            np.concatenate([self.X, other.X]), np.concatenate([self.resp, other.resp])
-        )
+__all__ = ["Family"]
 
 
 class Family(BaseEstimator):
@@ -49,7 +23,8 @@ class Family(BaseEstimator):
 
     To write your own family, subclass this class and give it
 
-    1. ``support``, the set of values a column may hold (a class attribute);
+    1. ``support``, the set of values a column may hold, and ``allow_nan``, whether NaN stands for a
+       missing value that the family can deal with (class attributes);
     2. ``log_prob(X, params)``, the log-density in nats, all constants included;
     3. ``weighted_mle(X, resp)``, the parameters that maximise the weighted log-likelihood of each
        component; or, where sums over rows are enough, ``suffstats`` and ``m_step``, which need no
@@ -72,6 +47,7 @@ class Family(BaseEstimator):
     """
 
     support: ClassVar[Support] = REALS
+    allow_nan: ClassVar[bool] = False
 
     def log_prob(self, X: Array, params: Any) -> Array:
         """Log-density of every row under every component, in nats.
@@ -177,6 +153,11 @@ class Family(BaseEstimator):
             f"{type(self).__name__} must define n_parameters(n_components, n_features)"
         )
 
+    @property
+    def shared(self) -> frozenset[str]:
+        """Names of the parameters that all components share, and that lack their axis."""
+        return frozenset()
+
     def take(self, params: Any, components: NDArray[np.intp]) -> Any:
         """Parameters of the components with these indices, repeated or reordered at will.
 
@@ -189,7 +170,9 @@ class Family(BaseEstimator):
         -------
         params : NamedTuple
         """
-        return type(params)(*(field[components] for field in params))
+        fields = params._asdict()
+        taken = {name: fields[name][components] for name in fields if name not in self.shared}
+        return params._replace(**taken)
 
     def to_vector(self, params: Any, like: Any) -> Array:
         """Parameters in unconstrained coordinates (logs, log-ratios, log-Cholesky).
@@ -250,6 +233,21 @@ class Family(BaseEstimator):
         degenerate : ndarray of bool, shape (n_components,)
         """
         return np.zeros(len(n_rows), dtype=bool)
+
+    def dependent_columns(self, pooled: Any) -> NDArray[np.intp]:
+        """Columns that others determine, so that only a floor keeps the likelihood bounded.
+
+        Parameters
+        ----------
+        pooled : NamedTuple
+            The one-component fit to all the data.
+
+        Returns
+        -------
+        columns : ndarray of int
+            Empty where the likelihood does not depend on a floor.
+        """
+        return np.empty(0, dtype=np.intp)
 
     def width(self, n_features: int) -> int:
         """Number of floats that a row occupies in a pass; blocks of rows are cut to fit a cache.

@@ -7,8 +7,8 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel.families._base import TINY, Array
-from sklearn_genmodel.families._exponential_family import ExponentialFamily
+from sklearn_genmodel.families._arrays import TINY, Array
+from sklearn_genmodel.families._independent import IndependentColumns
 from sklearn_genmodel.families._support import BINARY, Support
 
 __all__ = ["Bernoulli", "BernoulliParams"]
@@ -22,12 +22,13 @@ class BernoulliParams(NamedTuple):
     probs: Array
 
 
-class Bernoulli(ExponentialFamily):
+class Bernoulli(IndependentColumns):
     """Yes/no columns, coded 0 and 1, independent given the component.
 
     log p(x) = sum_j x_j log p_j + (1 - x_j) log(1 - p_j)
 
-    With this family a mixture is the latent class model for binary items. A probability is never
+    With this family a mixture is the latent class model for binary items. Missing values (NaN) are
+    allowed: the likelihood is that of the values observed. A probability is never
     exactly 0 or 1: it is kept between the smallest positive float and the last float below 1.
 
     See Also
@@ -49,21 +50,15 @@ class Bernoulli(ExponentialFamily):
 
     support: ClassVar[Support] = BINARY
 
-    def features(self, X: Array) -> Array:
-        """T(x) = (1, x)."""
-        return np.concatenate([np.ones((1, len(X))), X.T])
-
-    def natural(self, params: BernoulliParams) -> Array:
-        """eta = (sum_j log(1 - p_j), logit p)."""
+    def coefficients(self, params: BernoulliParams) -> tuple[Array, Array]:
+        """logit p and log(1 - p)."""
         probs = np.clip(params.probs, TINY, BELOW_ONE)
         log_complement = np.log1p(-probs)
-        constant = log_complement.sum(axis=1, keepdims=True)
-        return np.concatenate([constant, np.log(probs) - log_complement], axis=1)
+        return np.log(probs) - log_complement, log_complement
 
-    def m_step(self, stats: Array) -> BernoulliParams:
-        """p = weighted share of ones."""
-        counts, sums = stats[:, :1], stats[:, 1:]
-        return BernoulliParams(np.clip(sums / np.maximum(counts, TINY), TINY, BELOW_ONE))
+    def from_means(self, means: Array) -> BernoulliParams:
+        """p = share of ones."""
+        return BernoulliParams(np.clip(means, TINY, BELOW_ONE))
 
     def sample(
         self, params: BernoulliParams, labels: NDArray[np.intp], rng: np.random.Generator
@@ -75,10 +70,6 @@ class Bernoulli(ExponentialFamily):
     def mean(self, params: BernoulliParams) -> Array:
         """The probabilities."""
         return params.probs
-
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        """One probability per component and column."""
-        return n_components * n_features
 
     def to_vector(self, params: BernoulliParams, like: BernoulliParams) -> Array:
         """Log-odds."""

@@ -16,10 +16,9 @@ from scipy.linalg import solve_triangular
 
 __all__ = ["Full", "Structure", "Tied", "normalizer"]
 
-Array = NDArray[np.float64]
+from sklearn_genmodel.families._arrays import TINY, Array
 
 LOG_2PI = float(np.log(2.0 * np.pi))
-TINY = float(np.finfo(np.float64).tiny)
 
 
 class Structure(ABC):
@@ -34,8 +33,12 @@ class Structure(ABC):
         """Coefficients of `features`, (K, n_features_out), minus the log-normaliser first."""
 
     @abstractmethod
-    def features(self, x: Array, factor: Array) -> Array:
-        """Features (1, x, second-order terms) of columns x, (n_features_out, n_samples)."""
+    def width(self, n_features: int) -> int:
+        """Number of features (1, x, second-order terms) of a row."""
+
+    @abstractmethod
+    def complete(self, features: Array, n_features: int, factor: Array) -> None:
+        """Write the second-order terms below the rows (1, x) of features."""
 
     @abstractmethod
     def pair(self, a: Array, b: Array) -> Array:
@@ -77,6 +80,14 @@ class Structure(ABC):
     def from_vector(self, vector: Array, factor: Array) -> Array:
         """Covariances from `to_vector`, with the shapes of the factor given."""
 
+    def features(self, x: Array, factor: Array) -> Array:
+        """Features of columns x, (width, n_samples)."""
+        d, n_samples = x.shape
+        features = np.empty((self.width(d), n_samples))
+        features[0], features[1 : 1 + d] = 1.0, x
+        self.complete(features, d, factor)
+        return features
+
     def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
         """Counts (K,), sums (K, d) and packed products of weighted features."""
         moments = resp @ features.T
@@ -99,15 +110,15 @@ class Full(Structure):
         constant = normalizer(means, linear, half_log_det)
         return np.concatenate([constant, linear, quadratic], axis=1)
 
-    def features(self, x: Array, factor: Array) -> Array:
-        d = len(x)
-        out = np.empty((1 + d + d * (d + 1) // 2, x.shape[1]))
-        out[0], out[1 : 1 + d] = 1.0, x
-        row = 1 + d
-        for i in range(d):
-            np.multiply(x[i], x[i:], out=out[row : row + d - i])
-            row += d - i
-        return out
+    def width(self, n_features: int) -> int:
+        return 1 + n_features + n_features * (n_features + 1) // 2
+
+    def complete(self, features: Array, n_features: int, factor: Array) -> None:
+        x, row = features[1 : 1 + n_features], 1 + n_features
+        for i in range(n_features):
+            below = row + n_features - i
+            np.multiply(x[i], x[i:], out=features[row:below])
+            row = below
 
     def pair(self, a: Array, b: Array) -> Array:
         i, j = _upper(a.shape[1])
@@ -122,14 +133,14 @@ class Full(Structure):
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
         # In units of the floor the best R >= I has S's eigenvectors and max(eigenvalue, 1).
-        scale = np.sqrt(np.outer(minimum, minimum)) ** 0.5
-        scaled = covariances / scale / scale
+        scale = np.sqrt(minimum)
+        scaled = covariances / scale[:, None] / scale
         try:
             np.linalg.cholesky(scaled - np.eye(len(minimum)))
         except np.linalg.LinAlgError:
             values, vectors = np.linalg.eigh(scaled)
             raised = (vectors * np.maximum(values, 1.0)[..., None, :]) @ vectors.swapaxes(-1, -2)
-            return raised * scale * scale
+            return raised * scale[:, None] * scale
         return covariances
 
     def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
@@ -174,14 +185,21 @@ class Tied(Full):
         constant = normalizer(means, linear, half_log_det)
         return np.concatenate([constant, linear, np.ones((len(means), 1))], axis=1)
 
+    def width(self, n_features: int) -> int:
+        return 2 + n_features
+
+    def complete(self, features: Array, n_features: int, factor: Array) -> None:
+        whitened = _solve_lower(factor, features[1:-1])
+        np.einsum("ij,ij->j", whitened, whitened, out=features[-1])
+        features[-1] *= -0.5
+
     def features(self, x: Array, factor: Array) -> Array:
-        d = len(x)
-        out = np.empty((d + 2, x.shape[1]))
-        out[0], out[1 : 1 + d] = 1.0, x
-        whitened = _solve_lower(factor, x)
-        np.einsum("ij,ij->j", whitened, whitened, out=out[1 + d])
-        out[1 + d] *= -0.5
-        return out
+        """Features of columns x, (width, n_samples)."""
+        d, n_samples = x.shape
+        features = np.empty((self.width(d), n_samples))
+        features[0], features[1 : 1 + d] = 1.0, x
+        self.complete(features, d, factor)
+        return features
 
     def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
         first_order = features[: 1 + n_features]

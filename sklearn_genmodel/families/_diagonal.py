@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sklearn_genmodel.families._covariance import TINY, Full, Structure, Tied, normalizer
+from sklearn_genmodel.families._arrays import TINY, Array
+from sklearn_genmodel.families._covariance import Full, Structure, Tied, normalizer
 
 __all__ = ["STRUCTURES", "Diagonal", "Spherical"]
-
-Array = NDArray[np.float64]
 
 
 class Diagonal(Structure):
@@ -24,12 +22,11 @@ class Diagonal(Structure):
         constant = normalizer(means, linear, np.log(factor).sum(axis=1))
         return np.concatenate([constant, linear, -0.5 * precisions], axis=1)
 
-    def features(self, x: Array, factor: Array) -> Array:
-        d = len(x)
-        out = np.empty((1 + 2 * d, x.shape[1]))
-        out[0], out[1 : 1 + d] = 1.0, x
-        np.square(x, out=out[1 + d :])
-        return out
+    def width(self, n_features: int) -> int:
+        return 1 + 2 * n_features
+
+    def complete(self, features: Array, n_features: int, factor: Array) -> None:
+        np.square(features[1 : 1 + n_features], out=features[1 + n_features :])
 
     def pair(self, a: Array, b: Array) -> Array:
         return a * b
@@ -72,12 +69,12 @@ class Spherical(Diagonal):
         constant = normalizer(means, linear, means.shape[1] * np.log(factor))
         return np.concatenate([constant, linear, -0.5 * precisions], axis=1)
 
-    def features(self, x: Array, factor: Array) -> Array:
-        d = len(x)
-        out = np.empty((d + 2, x.shape[1]))
-        out[0], out[1 : 1 + d] = 1.0, x
-        np.einsum("ij,ij->j", x, x, out=out[1 + d])
-        return out
+    def width(self, n_features: int) -> int:
+        return 2 + n_features
+
+    def complete(self, features: Array, n_features: int, factor: Array) -> None:
+        x = features[1:-1]
+        np.einsum("ij,ij->j", x, x, out=features[-1])
 
     def pair(self, a: Array, b: Array) -> Array:
         product: Array = np.einsum("ki,ki->k", a, b)[:, None]

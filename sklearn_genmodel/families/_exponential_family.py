@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn_genmodel.families._base import Accumulate, Array, Family, Kernel
+from sklearn_genmodel.families._arrays import Accumulate, Array, Kernel
+from sklearn_genmodel.families._base import Family
 
 __all__ = ["ExponentialFamily"]
 

@@ -7,7 +7,8 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel.families._base import TINY, Array, Family, Kernel
+from sklearn_genmodel.families._arrays import TINY, Array, Kernel
+from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._covariance import Structure
 from sklearn_genmodel.families._diagonal import STRUCTURES
 from sklearn_genmodel.families._moments import Moments, gaussian_kernel
@@ -20,6 +21,9 @@ __all__ = ["Gaussian", "GaussianParams"]
 SPIKE_ROWS = 1.5
 SPIKE_RATIO = 1e-3
 THIN_ROWS = 10
+# Data are singular where the correlation matrix has an eigenvalue of at most 4 floors; a column
+# takes part if its loading is more than rounding.
+FLOORS, ROUNDING, LOADING = 4.0, 1e-13, 1e-3
 
 
 class GaussianParams(NamedTuple):
@@ -88,6 +92,11 @@ class Gaussian(Family):
             raise ValueError(
                 f"covariance_type={self.covariance_type!r} is unknown: "
                 f"choose one of {', '.join(map(repr, STRUCTURES))}."
+            )
+        reg_covar: object = self.reg_covar
+        if not isinstance(reg_covar, (int, float, np.number)) or not 0.0 <= reg_covar < np.inf:
+            raise ValueError(
+                f"reg_covar must be a number of at least 0 and finite, got {reg_covar!r}."
             )
         return STRUCTURES[self.covariance_type]
 
@@ -158,15 +167,14 @@ class Gaussian(Family):
         """Means, and the covariances that the structure leaves free."""
         return n_components * n_features + self._structure.n_parameters(n_components, n_features)
 
-    def take(self, params: GaussianParams, components: NDArray[np.intp]) -> GaussianParams:
-        """Parameters of the components with these indices."""
-        tied = self.covariance_type == "tied"
-        covariances = params.covariances if tied else params.covariances[components]
-        return GaussianParams(params.means[components], covariances)
+    @property
+    def shared(self) -> frozenset[str]:
+        """The covariances, if they are tied."""
+        return frozenset({"covariances"} if self.covariance_type == "tied" else ())
 
     def width(self, n_features: int) -> int:
         """Size of (1, x, second-order terms)."""
-        return len(self._structure.features(np.zeros((n_features, 1)), np.eye(n_features)))
+        return self._structure.width(n_features)
 
     def to_vector(self, params: GaussianParams, like: GaussianParams) -> Array:
         """Means in units of those of `like`, and log-Cholesky factors."""
@@ -186,16 +194,25 @@ class Gaussian(Family):
         """Components at the floor, or thin and on a handful of rows."""
         d = params.means.shape[1]
         (total,) = self.covariance_matrices(pooled)
-        scale = np.sqrt(np.outer(np.diagonal(total), np.diagonal(total)))
+        deviations = np.sqrt(np.diagonal(total))
+        scale = np.outer(deviations, deviations)
         smallest = np.linalg.eigvalsh(self.covariance_matrices(params) / scale)[:, 0]
         thickness = np.linalg.eigvalsh(total / scale)[0]
-        at_floor = (smallest <= 2.0 * self.reg_covar) & (thickness > 4.0 * self.reg_covar)
+        at_floor = (smallest <= 2.0 * self.reg_covar) & (thickness > FLOORS * self.reg_covar)
         if self.covariance_type == "tied":
             return at_floor
         few = n_rows <= d + SPIKE_ROWS
         thin = (smallest < SPIKE_RATIO * thickness) & (n_rows < THIN_ROWS * (d + 1))
         degenerate: NDArray[np.bool_] = at_floor | few | thin
         return degenerate
+
+    def dependent_columns(self, pooled: GaussianParams) -> NDArray[np.intp]:
+        """Columns that load on a direction of the data whose variance is at the floor."""
+        (total,) = self.covariance_matrices(pooled)
+        deviations = np.sqrt(np.diagonal(total))
+        values, vectors = np.linalg.eigh(total / np.outer(deviations, deviations))
+        flat = vectors[:, values <= max(FLOORS * self.reg_covar, ROUNDING)]
+        return np.flatnonzero(np.abs(flat).max(axis=1, initial=0.0) > LOADING)
 
     def _scales(self, params: GaussianParams) -> Array:
         """Standard deviations of every component's columns."""

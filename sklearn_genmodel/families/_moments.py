@@ -7,11 +7,12 @@ the centre of the components. Where even that cancels, a component is computed a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from threading import local
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel.families._base import Accumulate, Array, Kernel
+from sklearn_genmodel.families._arrays import Accumulate, Array, Kernel
 from sklearn_genmodel.families._covariance import Structure
 
 __all__ = ["Moments", "gaussian_kernel"]
@@ -86,8 +87,20 @@ def gaussian_kernel(structure: Structure, means: Array, covariances: Array) -> K
     centers = np.repeat(origin[None], len(means), axis=0)
     centers[cancelling] = means[cancelling]
 
+    d, workspace = len(origin), local()
+
+    def features_of(X: Array) -> Array:
+        # A thread fills one array again and again: fresh ones would cost more than their content.
+        if getattr(workspace, "n_rows", 0) < len(X):
+            workspace.n_rows = len(X)
+            workspace.features = np.ones((structure.width(d), len(X)))
+        features: Array = workspace.features[:, : len(X)]
+        np.subtract(X.T, origin[:, None], out=features[1 : 1 + d])
+        structure.complete(features, d, factor)
+        return features
+
     def block(X: Array) -> tuple[Array, Accumulate]:
-        features = structure.features(X.T - origin[:, None], factor)
+        features = features_of(X)
         log_prob = natural @ features
         if len(cancelling):
             log_prob[cancelling] = _triangular(structure, X, means, factor, cancelling)
@@ -95,10 +108,10 @@ def gaussian_kernel(structure: Structure, means: Array, covariances: Array) -> K
         def accumulate(resp: Array) -> Moments:
             kept = resp.copy() if len(cancelling) else resp
             kept[cancelling] = 0.0
-            moments = structure.accumulate(kept, features, len(origin))
+            moments = structure.accumulate(kept, features, d)
             for k in cancelling:
                 own = structure.features(X.T - means[k][:, None], factor)
-                _add_component(moments, structure.accumulate(resp[[k]], own, len(origin)), k)
+                _add_component(moments, structure.accumulate(resp[[k]], own, d), k)
             return Moments(structure, centers, *moments)
 
         return log_prob, accumulate

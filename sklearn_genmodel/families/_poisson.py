@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from sklearn_genmodel.families._base import TINY, Array
-from sklearn_genmodel.families._exponential_family import ExponentialFamily
+from sklearn_genmodel.families._arrays import TINY, Array
+from sklearn_genmodel.families._independent import IndependentColumns
 from sklearn_genmodel.families._support import COUNTS, Support
 
 __all__ = ["Poisson", "PoissonParams"]
@@ -21,10 +21,12 @@ class PoissonParams(NamedTuple):
     rates: Array
 
 
-class Poisson(ExponentialFamily):
+class Poisson(IndependentColumns):
     """Counts: every column Poisson, independent given the component.
 
     log p(x) = sum_j x_j log rate_j - rate_j - log x_j!
+
+    Missing values (NaN) are allowed: the likelihood is that of the values observed.
 
     A rate is never 0: a component that sees only zeros gets the smallest positive float, under
     which a positive count has a log-probability of about -708 per event.
@@ -49,24 +51,19 @@ class Poisson(ExponentialFamily):
 
     support: ClassVar[Support] = COUNTS
 
-    def features(self, X: Array) -> Array:
-        """T(x) = (1, x)."""
-        return np.concatenate([np.ones((1, len(X))), X.T])
-
-    def natural(self, params: PoissonParams) -> Array:
-        """eta = (-sum_j rate_j, log rate)."""
+    def coefficients(self, params: PoissonParams) -> tuple[Array, Array]:
+        """Log rate and minus rate."""
         rates = np.maximum(params.rates, TINY)
-        return np.concatenate([-rates.sum(axis=1, keepdims=True), np.log(rates)], axis=1)
+        return np.log(rates), -rates
 
-    def log_base_measure(self, X: Array) -> Array:
+    def from_means(self, means: Array) -> PoissonParams:
+        """rate = mean."""
+        return PoissonParams(np.maximum(means, TINY))
+
+    def log_base_terms(self, X: Array) -> Array:
         """Minus the log-factorials."""
-        log_factorials: Array = gammaln(X + 1.0).sum(axis=1)
+        log_factorials: Array = gammaln(X + 1.0)
         return -log_factorials
-
-    def m_step(self, stats: Array) -> PoissonParams:
-        """rate = weighted mean."""
-        counts, sums = stats[:, :1], stats[:, 1:]
-        return PoissonParams(np.maximum(sums / np.maximum(counts, TINY), TINY))
 
     def sample(
         self, params: PoissonParams, labels: NDArray[np.intp], rng: np.random.Generator
@@ -77,10 +74,6 @@ class Poisson(ExponentialFamily):
     def mean(self, params: PoissonParams) -> Array:
         """The rates."""
         return params.rates
-
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        """One rate per component and column."""
-        return n_components * n_features
 
     def to_vector(self, params: PoissonParams, like: PoissonParams) -> Array:
         """Log-rates."""

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel._validation import check_number
-from sklearn_genmodel.em import INITS
+from sklearn_genmodel._validation import check_number, refuse_lazy
+from sklearn_genmodel.em import Theta
+from sklearn_genmodel.families import Family
 
-__all__ = ["check_arguments", "check_init", "check_resp"]
+__all__ = ["check_arguments", "check_init", "check_params", "check_resp", "check_warm_start"]
 
 Array = NDArray[np.float64]
 
 ACCELERATIONS = ("auto", "anderson", "squarem", None)
+INITS = ("auto", "kmeans", "k-means++", "random")
 
 
 def check_arguments(mixture: Any) -> None:
@@ -33,12 +35,16 @@ def check_arguments(mixture: Any) -> None:
     check_number("n_components", mixture.n_components, numbers.Integral, low=1)
     check_number("max_iter", mixture.max_iter, numbers.Integral, low=1)
     check_number("tol", mixture.tol, numbers.Real, low=0)
-    check_number("verbose", int(mixture.verbose), numbers.Integral, low=0)
+    if not isinstance(mixture.verbose, bool):
+        check_number("verbose", mixture.verbose, numbers.Integral, low=0)
     if not isinstance(mixture.n_init, str) or mixture.n_init != "auto":
         check_number("n_init", mixture.n_init, numbers.Integral, low=1)
-    if mixture.acceleration not in ACCELERATIONS:
-        choices = ", ".join(map(repr, ACCELERATIONS))
-        raise ValueError(f"acceleration={mixture.acceleration!r}: choose one of {choices}.")
+    _check_choice("acceleration", mixture.acceleration, ACCELERATIONS)
+    if not isinstance(mixture.warm_start, (bool, np.bool_)):
+        raise ValueError(f"warm_start must be True or False, got {mixture.warm_start!r}.")
+    n_jobs = mixture.n_jobs
+    if n_jobs is not None and (not isinstance(n_jobs, numbers.Integral) or n_jobs == 0):
+        raise ValueError(f"n_jobs must be None or an integer other than 0, got {n_jobs!r}.")
 
 
 def check_init(init: Any, n_samples: int, n_components: int) -> str | Array:
@@ -60,16 +66,20 @@ def check_init(init: Any, n_samples: int, n_components: int) -> str | Array:
         If the name is unknown, or the array is neither responsibilities nor labels.
     """
     if isinstance(init, str):
-        if init != "auto" and init not in INITS:
-            choices = ", ".join(map(repr, ["auto", *INITS]))
-            raise ValueError(f"init={init!r}: choose one of {choices}, or pass an array.")
+        _check_choice("init", init, INITS, ", or pass responsibilities or labels")
         return init
+    refuse_lazy("init", init)
     init = np.asarray(init)
-    if init.ndim != 1:
+    if init.ndim == 2:
         return check_resp(init, (n_samples, n_components))
+    if init.ndim != 1:
+        raise ValueError(
+            f"init must be a name, labels (n_samples,) or responsibilities (n_samples, "
+            f"n_components), got an array of shape {init.shape}: {init!r}."
+        )
     known = np.isin(init, np.arange(n_components))
     if len(init) != n_samples or not known.all():
-        wrong = "" if known.all() else f"; {init[~known][0]!r} is not one"
+        wrong = "" if known.all() else f"; {init[~known][0].item()!r} is not one"
         raise ValueError(
             f"init holds {len(init)} labels for {n_samples} rows: it must hold one of "
             f"0 ... {n_components - 1} for each{wrong}."
@@ -108,3 +118,91 @@ def check_resp(resp: Any, shape: tuple[int, ...]) -> Array:
             f"Responsibilities of row {row} are {resp[row]}: they must be at least 0 and sum to 1."
         )
     return resp
+
+
+def check_params(family: Family, weights: Any, params: Any) -> tuple[Array, Any]:
+    """Check that mixing weights and parameters make a mixture.
+
+    Parameters
+    ----------
+    family : Family
+    weights : array-like of shape (n_components,)
+    params : NamedTuple
+
+    Returns
+    -------
+    weights : ndarray of shape (n_components,)
+    params : NamedTuple of ndarrays
+
+    Raises
+    ------
+    TypeError
+        If `params` is no NamedTuple.
+    ValueError
+        If the weights are no distribution, or the parameters do not fit them or the family.
+    """
+    weights = np.asarray(weights, dtype=np.float64)
+    if weights.ndim != 1 or not (weights >= 0).all() or not np.isclose(weights.sum(), 1.0):
+        raise ValueError(f"weights must be at least 0 and sum to 1, got {weights!r}.")
+    if not hasattr(params, "_fields"):
+        raise TypeError(
+            f"params must be a NamedTuple of {type(family).__name__}, such as that family's "
+            f"Params class, got {type(params).__name__}."
+        )
+    params = type(params)(*(np.asarray(field, dtype=np.float64) for field in params))
+    _check_component_means(family, len(weights), params)
+    return weights, params
+
+
+def check_warm_start(mixture: Any, family: Family, n_features: int) -> Theta:
+    """Parameters of the last fit, if they fit this one.
+
+    Parameters
+    ----------
+    mixture : EMMixture
+        Fitted before.
+    family : Family
+        What is to be fitted now.
+    n_features : int
+
+    Returns
+    -------
+    theta : Theta
+
+    Raises
+    ------
+    ValueError
+        If the family, n_components or the number of features changed.
+    """
+    last = mixture.family_, *mixture.family_.mean(mixture.params_).shape
+    now = family, mixture.n_components, n_features
+    if type(last[0]) is not type(now[0]) or last[1:] != now[1:]:
+        raise ValueError(
+            f"warm_start=True, but the last fit had (family, n_components, n_features) = {last} "
+            f"and this one has {now}: set warm_start=False."
+        )
+    return Theta(*check_params(family, mixture.weights_, mixture.params_))
+
+
+def _check_component_means(family: Family, n_components: int, params: Any) -> None:
+    """The family must take the parameters, and the means must lie where its support does."""
+    try:
+        with np.errstate(all="ignore"):
+            means = family.mean(params)
+            own = np.diagonal(family.log_prob(means, params))
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise ValueError(f"{family!r} cannot take these parameters: {error}. {params!r}") from error
+    if len(means) != n_components:
+        raise ValueError(f"{n_components} weights, but parameters of {len(means)} components.")
+    inside = (means >= family.support.low) & (means <= family.support.high)
+    if not inside.all() or not np.isfinite(means).all() or not np.isfinite(own).all():
+        raise ValueError(
+            f"{params!r} are no parameters of {family!r}: the means must be finite, and each "
+            f"column's mean no less or more than {family.support.description} can be."
+        )
+
+
+def _check_choice(name: str, value: Any, choices: tuple[str | None, ...], more: str = "") -> None:
+    if not (value is None or isinstance(value, str)) or value not in choices:
+        listed = ", ".join(map(repr, choices))
+        raise ValueError(f"{name}={value!r}: choose one of {listed}{more}.")

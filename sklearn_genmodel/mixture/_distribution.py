@@ -8,7 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    DensityMixin,
+    TransformerMixin,
+)
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_genmodel._compat import as_generator
@@ -24,7 +29,9 @@ __all__ = ["MixtureDistribution"]
 Array = NDArray[np.float64]
 
 
-class MixtureDistribution(DensityMixin, BaseEstimator):
+class MixtureDistribution(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator
+):
     """Densities, responsibilities, samples and criteria of a mixture.
 
     Needs ``family_`` (a `Family`), ``weights_``, ``params_``, ``n_features_in_``, ``n_jobs`` and
@@ -129,11 +136,12 @@ class MixtureDistribution(DensityMixin, BaseEstimator):
         ValueError
             If `resp` is not a distribution over the components for every row.
         """
-        log_weights = np.log(self._theta().weights)[:, None]
-        log_likelihood = self._map(X, lambda joint: (joint - log_weights).T)
+        weights, params = self._theta()
+        alike = np.ones_like(weights)
+        log_likelihood = self._map(X, lambda joint: joint.T, Theta(alike, params))
         if resp is not None:
             resp = check_resp(resp, log_likelihood.shape)
-        return discrete_elbo(log_likelihood, self.weights_, resp)
+        return discrete_elbo(log_likelihood, weights, resp)
 
     def sample(
         self, n_samples: int = 1, random_state: Any = None
@@ -237,10 +245,9 @@ class MixtureDistribution(DensityMixin, BaseEstimator):
         theta = self._theta()
         n_features = self.n_features_in_
         names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(n_features)])
-        head = (
-            f"{type(self).__name__}: {len(theta.weights)} {type(self.family_).__name__} components"
-        )
-        facts = f"{head}, {self.n_parameters()} parameters"
+        n_components = len(theta.weights)
+        what = f"{type(self.family_).__name__} component{'s' * (n_components > 1)}"
+        facts = f"{type(self).__name__}: {n_components} {what}, {self.n_parameters()} parameters"
         if hasattr(self, "lower_bound_"):
             ending = "converged" if self.converged_ else "not converged"
             facts += f", {self.lower_bound_:.6g} nats per row, {ending} in {self.n_iter_} passes"
@@ -253,9 +260,9 @@ class MixtureDistribution(DensityMixin, BaseEstimator):
     def _log_likelihood(self, X: Any, sample_weight: Any) -> float:
         return _weighted_sum(self.score_samples(X), sample_weight)
 
-    def _map(self, X: Any, function: Callable[[Array], Array]) -> Any:
+    def _map(self, X: Any, function: Callable[[Array], Array], theta: Theta | None = None) -> Any:
         """Apply a function of the log-joint, (n_components, n_rows), to blocks of checked rows."""
-        theta = self._theta()
+        theta = theta or self._theta()
         X = check_rows(self, X, reset=False)
         check_support(self, X, self.family_.support, fitting=False)
         with row_threads(self.n_jobs) as mapper:

@@ -2,49 +2,38 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import clone
 
 from sklearn_genmodel._compat import CallbackSupportMixin, FitTask, as_generator, with_callbacks
-from sklearn_genmodel._validation import check_rows, check_support, check_weights
-from sklearn_genmodel.em import (
-    Fit,
-    FitOptions,
-    Monitor,
-    Rows,
-    Theta,
-    fit_mixture,
-    row_threads,
+from sklearn_genmodel._validation import (
+    check_rows,
+    check_support,
+    check_weights,
+    unchanged_on_error,
 )
+from sklearn_genmodel.em import Fit, FitOptions, Rows, fit_mixture, row_threads
 from sklearn_genmodel.families import Family, resolve_family
-from sklearn_genmodel.mixture._arguments import check_arguments, check_init, check_resp
+from sklearn_genmodel.mixture._arguments import (
+    check_arguments,
+    check_init,
+    check_params,
+    check_warm_start,
+)
 from sklearn_genmodel.mixture._distribution import MixtureDistribution
+from sklearn_genmodel.mixture._progress import Progress
 
 __all__ = ["EMMixture"]
 
 Array = NDArray[np.float64]
 
-DEGENERATE = (
-    "Every start ended with a degenerate component: one that is near-singular, or stands on hardly "
-    "any rows, so that its likelihood says little about the data. Lower n_components, choose a "
-    "simpler covariance_type, or raise reg_covar."
-)
 
-
-class EMMixture(
-    CallbackSupportMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    MixtureDistribution,
-):
+class EMMixture(CallbackSupportMixin, MixtureDistribution):
     """Mixture of distributions of one family, fitted by the EM algorithm.
 
     p(x) = sum_k weights_k p(x; params_k), with parameters that maximise the log-likelihood of the
@@ -94,7 +83,7 @@ class EMMixture(
         The family fitted.
     lower_bound_ : float
         Mean log-likelihood per row (per unit of weight) of these parameters, in nats.
-    lower_bounds_ : ndarray of shape (n_iter_ + 1,)
+    lower_bounds_ : ndarray of shape (`n_iter_` + 1,)
         The bound before the chosen run and after every pass of it; never decreasing.
     n_iter_ : int
         Number of passes of the chosen run.
@@ -104,7 +93,7 @@ class EMMixture(
         Every start: its bound, its passes, and why it was dropped if it was; the chosen first.
     n_features_in_ : int
         Number of columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where they all are strings.
 
     See Also
@@ -158,6 +147,7 @@ class EMMixture(
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    @unchanged_on_error
     @with_callbacks
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> EMMixture:
         """Fit the mixture to rows.
@@ -179,22 +169,16 @@ class EMMixture(
             If the data or an argument cannot be used, or every start breaks down. Nothing is
             changed then.
         """
-        with self._unchanged_on_error():
-            family = resolve_family(self.family)
-            check_arguments(self)
-            rows, options = self._check_data(X, sample_weight, family)
-            task = FitTask(self, self.max_iter, {"X": X, "y": y})
-            with row_threads(self.n_jobs) as mapper:
-                fitted = fit_mixture(
-                    family,
-                    replace(rows, map=mapper),
-                    options,
-                    as_generator(self.random_state),
-                    self._monitor(family, task),
-                )
-            self._store(family, fitted, keep_order=not isinstance(options.init, str))
-            task.end()
-        self._report(fitted)
+        family = clone(resolve_family(self.family))
+        check_arguments(self)
+        rng = as_generator(self.random_state)
+        rows, options = self._check_data(X, sample_weight, family)
+        self._forget()
+        progress = Progress(self, family, FitTask(self, X, y, sample_weight))
+        with row_threads(self.n_jobs) as mapper:
+            fitted = fit_mixture(family, replace(rows, map=mapper), options, rng, progress)
+        self._store(family, fitted, keep_order=not isinstance(options.init, str))
+        progress.end(fitted)
         return self
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.intp]:
@@ -257,18 +241,20 @@ class EMMixture(
         >>> mixture.predict([[0], [6]])
         array([0, 1])
         """
-        weights = check_resp(np.atleast_2d(weights), (1, np.size(weights)))[0]
+        known = clone(resolve_family(family))
+        weights, params = check_params(known, weights, params)
         mixture = cls(len(weights), family=family)
-        mixture.family_ = resolve_family(family)
-        mixture.weights_ = weights
-        mixture.params_ = type(params)(*(np.asarray(field, dtype=np.float64) for field in params))
-        mixture.family_.kernel(mixture.params_)
-        n_components, mixture.n_features_in_ = mixture.family_.mean(mixture.params_).shape
-        if n_components != len(weights):
-            raise ValueError(
-                f"{len(weights)} weights, but parameters of {n_components} components."
-            )
+        mixture.family_, mixture.weights_, mixture.params_ = known, weights, params
+        mixture.n_features_in_ = known.mean(params).shape[1]
         return mixture
+
+    def __sklearn_tags__(self) -> Any:
+        """Tags of scikit-learn: densities, transformers, and what the family's support says."""
+        tags = super().__sklearn_tags__()
+        # An unknown family has the usual tags; `fit` says what is wrong with it.
+        with suppress(TypeError, ValueError):
+            tags.input_tags.positive_only = resolve_family(self.family).support.low >= 0
+        return tags
 
     @property
     def _n_features_out(self) -> int:
@@ -285,36 +271,16 @@ class EMMixture(
             init = init if isinstance(init, str) else init[seen]
         check_support(self, X, family.support, fitting=True)
         if self.warm_start and hasattr(self, "params_"):
-            init = self._last_theta(X.shape[1])
+            init = check_warm_start(self, family, X.shape[1])
         options = FitOptions(
             self.n_components, init, self.n_init, self.max_iter, self.tol, self.acceleration
         )
         return Rows(X, weights), options
 
-    def _last_theta(self, n_features: int) -> Theta:
-        """Parameters of the last fit, if they fit this one."""
-        shape = self.family_.mean(self.params_).shape
-        if shape != (self.n_components, n_features):
-            raise ValueError(
-                f"warm_start=True, but the last fit had (n_components, n_features) = {shape} and "
-                f"this one has {(self.n_components, n_features)}: set warm_start=False."
-            )
-        return self._theta()
-
-    def _monitor(self, family: Family, task: FitTask) -> Monitor:
-        """Tell callbacks and the reader of the terminal of every pass."""
-        n_iter = 0
-
-        def monitor(theta: Theta, bound: float) -> bool:
-            nonlocal n_iter
-            n_iter += 1
-            if self.verbose > 1:
-                print(f"EMMixture: pass {n_iter}, lower bound {bound:.10g} nats per row")
-            return task.iteration(
-                lambda: {"family_": family, "weights_": theta.weights, "params_": theta.params}
-            )
-
-        return monitor
+    def _forget(self) -> None:
+        """Drop the results of an earlier fit."""
+        for name in [name for name in vars(self) if name.endswith("_") and "_in_" not in name]:
+            delattr(self, name)
 
     def _store(self, family: Family, fitted: Fit, *, keep_order: bool) -> None:
         """Set the fitted attributes; components go by weight, or as a given start numbers them."""
@@ -329,28 +295,3 @@ class EMMixture(
         self.n_iter_ = result.n_iter
         self.converged_ = result.converged
         self.init_results_ = fitted.starts
-
-    def _report(self, fitted: Fit) -> None:
-        """Print the outcome if asked to, and warn once of what may mislead."""
-        if self.verbose:
-            print(self.summary())
-        if fitted.degenerate:
-            warnings.warn(DEGENERATE, ConvergenceWarning, stacklevel=4)
-        elif not self.converged_ and self.tol > 0:
-            warnings.warn(
-                f"EM did not converge in max_iter={self.max_iter} passes: the bound is still "
-                f"rising. Raise max_iter, or tol={self.tol:g} if this is close enough.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-
-    @contextmanager
-    def _unchanged_on_error(self) -> Iterator[None]:
-        """Leave the estimator as it was if anything goes wrong, KeyboardInterrupt included."""
-        before = dict(vars(self))
-        try:
-            yield
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise

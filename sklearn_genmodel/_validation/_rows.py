@@ -1,19 +1,22 @@
-"""The boundary: everything a user passes is checked here, and trusted behind it."""
+"""Checks of tables: what rows are made of, and the support that their columns must lie in."""
 
 from __future__ import annotations
 
-import numbers
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-__all__ = ["check_number", "check_rows", "check_support", "check_weights"]
+from sklearn_genmodel._validation._arguments import refuse_lazy
+
+__all__ = ["check_rows", "check_support", "column_names"]
 
 Array = NDArray[np.float64]
 
 ROWS_AT_A_TIME = 2**14
+# Beyond these, squares leave the range of double precision.
+LARGEST_VALUE, SMALLEST_SPREAD = 1e152, 1e-151
 
 
 class SupportLike(Protocol):
@@ -22,6 +25,10 @@ class SupportLike(Protocol):
     @property
     def description(self) -> str:
         """The set in words."""
+
+    @property
+    def low(self) -> float:
+        """Smallest value."""
 
     @property
     def varies(self) -> bool:
@@ -52,7 +59,8 @@ def check_rows(estimator: Any, X: Any, *, reset: bool) -> Array:
     ValueError
         For anything else that is not a table of finite numbers; the message names the column.
     """
-    _refuse_lazy(X)
+    refuse_lazy("X", X)
+    _refuse_times(X)
     try:
         rows = validate_data(
             estimator,
@@ -61,10 +69,11 @@ def check_rows(estimator: Any, X: Any, *, reset: bool) -> Array:
             dtype=[np.float64, np.float32],
             ensure_all_finite=False,
         )
-    except ValueError as error:
-        if "could not convert" not in str(error):
+    except (TypeError, ValueError) as error:
+        what = _first_foreign(X)
+        if what is None:
             raise
-        raise ValueError(f"{error}. {_first_text(X)}") from error
+        raise type(error)(f"{error}. {what}: encode or drop such columns.") from error
     _check_finite(rows, column_names(estimator, rows.shape[1]))
     return rows
 
@@ -107,105 +116,49 @@ def check_support(estimator: Any, X: Array, support: SupportLike, *, fitting: bo
         inside = support.contains(X[start : start + ROWS_AT_A_TIME])
         if not inside.all():
             row, column = np.argwhere(~inside)[0] + (start, 0)
+            value = X[row, column]
+            negative = "Negative values in data. " if value < 0 <= support.low else ""
             raise ValueError(
-                f"Column {names[column]} holds {X[row, column]:g} in row {row}, which is not "
+                f"{negative}Column {names[column]} holds {value:g} in row {row}, which is not "
                 f"{support.description}: choose a family for such values, or recode the column."
             )
-    if fitting and support.varies:
-        _check_varies(X, names)
+    if support.varies:
+        low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
+        _check_squares(low, high, names)
+        if fitting:
+            _check_varies(low, high, names, X)
 
 
-def check_weights(sample_weight: Any, n_samples: int) -> Array | None:
-    """Weights of the rows, or None.
-
-    Parameters
-    ----------
-    sample_weight : array-like of shape (n_samples,), number or None
-    n_samples : int
-
-    Returns
-    -------
-    sample_weight : ndarray of shape (n_samples,) or None
-
-    Raises
-    ------
-    ValueError
-        If weights are negative, not finite, all zero, or of another number than the rows.
-    """
-    if sample_weight is None:
-        return None
-    weights = np.asarray(sample_weight, dtype=np.float64)
-    if weights.ndim == 0:
-        weights = np.full(n_samples, float(weights))
-    if weights.ndim != 1:
-        raise ValueError(f"Sample weights must be 1D, got an array of shape {weights.shape}.")
-    if len(weights) != n_samples:
-        raise ValueError(
-            f"sample_weight has {len(weights)} entries (shape {weights.shape}), X has "
-            f"{n_samples} rows: give one weight per row."
-        )
-    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-    if len(bad):
-        raise ValueError(
-            f"sample_weight[{bad[0]}] is {weights[bad[0]]:g}: weights must be finite and not "
-            "negative."
-        )
-    if not weights.any():
-        raise ValueError("All entries of sample_weight are 0: at least one row must count.")
-    return weights
+def _refuse_times(X: Any) -> None:
+    """Raise for columns of dates and times, which conversion would turn into huge numbers."""
+    dtypes = getattr(X, "dtypes", getattr(X, "dtype", ()))
+    listed = list(dtypes) if np.iterable(dtypes) else [dtypes]
+    for column, dtype in zip(getattr(X, "columns", range(len(listed))), listed, strict=False):
+        if any(word in str(dtype).lower() for word in ("date", "time", "duration", "period")):
+            raise TypeError(
+                f"Column {column!r} holds dates or times ({dtype}): turn them into numbers whose "
+                "unit and origin you choose, or drop the column."
+            )
 
 
-def check_number(name: str, value: Any, kind: type, *, low: float, strict: bool = False) -> None:
-    """Check one numeric argument of an estimator.
-
-    Parameters
-    ----------
-    name : str
-    value : object
-    kind : type
-        numbers.Integral or numbers.Real.
-    low : float
-        Smallest value allowed; excluded if `strict`.
-    strict : bool, default=False
-
-    Raises
-    ------
-    ValueError
-        If the value is of another kind, or too small.
-    """
-    good = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
-    if not good or not (value > low if strict else value >= low) or not np.isfinite(value):
-        what = "an integer" if kind is numbers.Integral else "a number"
-        bound = f"above {low:g}" if strict else f"of at least {low:g}"
-        raise ValueError(f"{name} must be {what} {bound}, got {value!r}.")
-
-
-def _refuse_lazy(X: Any) -> None:
-    """Raise for data that would have to be computed first."""
-    module = type(X).__module__.split(".")[0]
-    if hasattr(X, "__dask_graph__") or (hasattr(X, "collect") and module in ("polars", "pyspark")):
-        raise TypeError(
-            f"X is a lazy {module} {type(X).__name__}, which is never loaded into memory "
-            "unasked: pass X.compute() or X.collect(), or a sample of it."
-        )
-
-
-def _first_text(X: Any) -> str:
-    """Name the first column that holds text."""
+def _first_foreign(X: Any) -> str | None:
+    """Name the first entry of a table that is no number; None if there is none."""
     table = np.asarray(X, dtype=object)
+    if table.ndim != 2:
+        return None
     names = getattr(X, "columns", range(table.shape[1]))
     for name, column in zip(names, table.T, strict=True):
         for value in column:
-            if isinstance(value, (str, bytes)) and not _is_number(value):
-                return f"Column {name!r} holds {value!r}: encode or drop such columns."
-    return "Encode or drop such columns."
+            if not _is_number(value):
+                return f"Column {name!r} holds {value!r}"
+    return None
 
 
-def _is_number(text: str | bytes) -> bool:
+def _is_number(value: Any) -> bool:
     try:
-        float(text)
-    except ValueError:
-        return False
+        float(value)
+    except (TypeError, ValueError):
+        return value is None
     return True
 
 
@@ -224,19 +177,34 @@ def _check_finite(X: Array, names: list[str]) -> None:
             )
 
 
-def _check_varies(X: Array, names: list[str]) -> None:
-    low, high = X.min(axis=0), X.max(axis=0)
-    # A spread of a few units in the last place is rounding, not variation.
-    spread = 4.0 * np.finfo(X.dtype).eps * np.maximum(np.abs(low), np.abs(high))
-    constant = np.flatnonzero(high - low <= spread)
+def _check_squares(low: Array, high: Array, names: list[str]) -> None:
+    largest = np.maximum(np.abs(low), np.abs(high))
+    column = int(largest.argmax())
+    if largest[column] > LARGEST_VALUE:
+        raise ValueError(
+            f"Column {names[column]} reaches {largest[column]:g} in magnitude, whose square is "
+            f"beyond double precision: rescale the column, or mend values above {LARGEST_VALUE:g}."
+        )
+
+
+def _check_varies(low: Array, high: Array, names: list[str], X: Array) -> None:
     if len(X) == 1:
         raise ValueError(
             "X has 1 sample (n_samples=1): no column varies, so the likelihood has no maximum. "
             "Pass more rows."
         )
+    # A spread of a few units in the last place is rounding, not variation.
+    rounding = 4.0 * np.finfo(X.dtype).eps * np.maximum(np.abs(low), np.abs(high))
+    constant = np.flatnonzero(high - low <= rounding)
     if len(constant):
         column = constant[0]
         raise ValueError(
             f"Column {names[column]} is constant ({low[column]:g}): its variance is 0 and the "
             "likelihood has no maximum. Drop the column."
+        )
+    column = int((high - low).argmin())
+    if high[column] - low[column] < SMALLEST_SPREAD:
+        raise ValueError(
+            f"Column {names[column]} varies by only {high[column] - low[column]:g}, whose square "
+            "is beyond double precision: rescale the column."
         )

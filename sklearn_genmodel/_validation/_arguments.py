@@ -1,0 +1,151 @@
+"""Checks of arguments that go with a table: numbers, weights, kinds that are refused."""
+
+from __future__ import annotations
+
+import functools
+import numbers
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["check_number", "check_weights", "refuse_lazy", "unchanged_on_error"]
+
+Array = NDArray[np.float64]
+
+LARGEST_WEIGHT, SMALLEST_WEIGHT = 1e200, 1e-200
+
+
+def check_weights(sample_weight: Any, n_samples: int) -> Array | None:
+    """Weights of the rows, or None.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,), number or None
+    n_samples : int
+
+    Returns
+    -------
+    sample_weight : ndarray of shape (n_samples,) or None
+
+    Raises
+    ------
+    ValueError
+        If weights are negative, not finite, all zero, or of another number than the rows.
+    """
+    if sample_weight is None:
+        return None
+    weights = _real_numbers(sample_weight)
+    if weights.ndim == 0:
+        weights = np.full(n_samples, float(weights))
+    if weights.ndim != 1:
+        raise ValueError(f"Sample weights must be 1D, got an array of shape {weights.shape}.")
+    if len(weights) != n_samples:
+        raise ValueError(
+            f"sample_weight has {len(weights)} entries (shape {weights.shape}), X has "
+            f"{n_samples} rows: give one weight per row."
+        )
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(bad):
+        raise ValueError(
+            f"sample_weight[{bad[0]}] is {weights[bad[0]]:g}: weights must be finite and not "
+            "negative."
+        )
+    _check_total(weights)
+    return weights
+
+
+def check_number(name: str, value: Any, kind: type, *, low: float, strict: bool = False) -> None:
+    """Check one numeric argument of an estimator.
+
+    Parameters
+    ----------
+    name : str
+    value : object
+    kind : type
+        numbers.Integral or numbers.Real.
+    low : float
+        Smallest value allowed; excluded if `strict`.
+    strict : bool, default=False
+
+    Raises
+    ------
+    ValueError
+        If the value is of another kind, or too small.
+    """
+    good = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
+    if not good or not (value > low if strict else value >= low) or not np.isfinite(value):
+        what = "an integer" if kind is numbers.Integral else "a number"
+        bound = f"above {low:g}" if strict else f"of at least {low:g}"
+        raise ValueError(f"{name} must be {what} {bound}, got {value!r}.")
+
+
+def refuse_lazy(name: str, data: Any) -> None:
+    """Raise for data that would have to be computed first, such as dask's and polars' lazy ones.
+
+    Parameters
+    ----------
+    name : str
+        What the argument is called.
+    data : object
+
+    Raises
+    ------
+    TypeError
+        Names the kind of the data, and how to load it.
+    """
+    kind = type(data)
+    if hasattr(kind, "__dask_graph__") or hasattr(kind, "collect"):
+        raise TypeError(
+            f"{name} is a lazy {kind.__module__.split('.')[0]} {kind.__name__}, which is never "
+            "loaded into memory unasked: pass its .compute() or .collect(), or a sample of it."
+        )
+
+
+def unchanged_on_error(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a method that leaves its object as it was if it raises, KeyboardInterrupt included.
+
+    Parameters
+    ----------
+    method : callable
+
+    Returns
+    -------
+    method : callable
+    """
+
+    @functools.wraps(method)
+    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before = dict(vars(self))
+        try:
+            return method(self, *args, **kwargs)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return guarded
+
+
+def _real_numbers(sample_weight: Any) -> Array:
+    refuse_lazy("sample_weight", sample_weight)
+    weights = np.asarray(sample_weight)
+    try:
+        if weights.dtype.kind in "buifO":
+            return weights.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight must hold real numbers: {error}.") from error
+    raise ValueError(f"sample_weight must hold real numbers, got an array of {weights.dtype}.")
+
+
+def _check_total(weights: Array) -> None:
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if total == 0:
+        raise ValueError("sample_weight is zero for every row: at least one row must count.")
+    if not SMALLEST_WEIGHT < total < LARGEST_WEIGHT:
+        raise ValueError(
+            f"sample_weight sums to {total:g}: rescale the weights to between "
+            f"{SMALLEST_WEIGHT:g} and {LARGEST_WEIGHT:g}."
+        )

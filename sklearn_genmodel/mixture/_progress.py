@@ -1,0 +1,85 @@
+"""What callbacks, the terminal and warnings tell of a fit."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_genmodel._compat import FitTask
+from sklearn_genmodel._validation import column_names
+from sklearn_genmodel.em import Fit, Theta
+from sklearn_genmodel.families import Family
+
+__all__ = ["Progress"]
+
+DEGENERATE = (
+    "Every start ended with a degenerate component: one that is near-singular, or stands on hardly "
+    "any rows, so that its likelihood says little about the data. Lower n_components, choose a "
+    "simpler covariance_type, or raise reg_covar."
+)
+MOST_NAMES = 5
+# From `warn` to the caller of `fit`: past this module, `fit` and its two decorators.
+STACK_LEVEL = 5
+
+
+class Progress:
+    """The monitor of one fit: tells callbacks and the reader of the terminal of every pass.
+
+    Parameters
+    ----------
+    mixture : EMMixture
+    family : Family
+        The family that is being fitted.
+    task : FitTask
+        Knows the callbacks.
+    """
+
+    def __init__(self, mixture: Any, family: Family, task: FitTask) -> None:
+        self.mixture, self.family, self.task = mixture, family, task
+        self.n_iter, self.stopped = 0, False
+
+    def __call__(self, theta: Theta, lower_bound: float) -> bool:
+        """Take the parameters after a pass and the bound found in it; True stops the run."""
+        self.n_iter += 1
+        if self.mixture.verbose > 1:
+            print(f"EMMixture: pass {self.n_iter}, lower bound {lower_bound:.10g} nats per row")
+        self.stopped = self.stopped or self.task.iteration(lambda: self._attributes(theta))
+        return self.stopped
+
+    def end(self, fitted: Fit) -> None:
+        """Tell that the fit is over: callbacks, terminal, and warnings of what may mislead."""
+        self.task.end(self._attributes(Theta(self.mixture.weights_, self.mixture.params_)))
+        if self.mixture.verbose:
+            print(self.mixture.summary())
+        for message in self._cautions(fitted):
+            warnings.warn(message, ConvergenceWarning, stacklevel=STACK_LEVEL)
+
+    def _attributes(self, theta: Theta) -> dict[str, Any]:
+        """What a mixture needs to predict."""
+        return {"family_": self.family, "weights_": theta.weights, "params_": theta.params}
+
+    def _cautions(self, fitted: Fit) -> list[str]:
+        cautions = []
+        if len(fitted.dependent):
+            names = column_names(self.mixture, self.mixture.n_features_in_)
+            cautions.append(_dependent([names[column] for column in fitted.dependent]))
+        elif fitted.degenerate:
+            cautions.append(DEGENERATE)
+        if not (fitted.result.converged or self.stopped) and self.mixture.tol > 0:
+            cautions.append(
+                f"EM did not converge in max_iter={self.mixture.max_iter} passes: the bound is "
+                f"still rising. Raise max_iter, or tol={self.mixture.tol:g} if this is close "
+                "enough."
+            )
+        return cautions
+
+
+def _dependent(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return (
+        f"Columns {', '.join(names[:MOST_NAMES])}{more} are linearly dependent: the covariance of "
+        "the data is singular, and the likelihood depends on reg_covar. Drop columns that others "
+        "determine, add rows, or choose covariance_type='diag'."
+    )

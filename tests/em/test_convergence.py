@@ -1,0 +1,54 @@
+"""The stopping rule, on sequences whose limit is known."""
+
+import numpy as np
+import pytest
+
+from sklearn_genmodel.em import Convergence
+
+
+def feed(bounds, tol=1e-6, max_iter=10_000):
+    """Feed bounds to the rule until it says stop; return it and how many it took."""
+    rule = Convergence(tol, max_iter)
+    for bound in bounds:
+        rule.update(bound)
+        if rule.finished:
+            break
+    return rule
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.9, 0.99, 0.999])
+def test_stops_within_tol_of_the_limit_of_a_linear_sequence(rate):
+    limit = -2.0
+    rule = feed(limit - rate ** np.arange(20_000), tol=1e-6, max_iter=20_000)
+    assert rule.converged
+    assert 0.0 <= limit - rule.lower_bound <= 1.01e-6
+
+
+@pytest.mark.parametrize("rate", [0.9, 0.99])
+def test_gap_and_rate_are_those_of_the_sequence(rate):
+    bounds = 5.0 - 3.0 * rate ** np.arange(30)
+    rule = feed(bounds, tol=1e-300)
+    assert rule.rate == pytest.approx(rate, rel=1e-6)
+    assert rule.gap == pytest.approx(5.0 - bounds[-1], rel=1e-5)
+    assert rule.passes_left > 0
+
+
+def test_a_small_step_alone_does_not_stop():
+    """Gains of 1e-7 that hardly shrink: 1e-4 is still to come, and the usual rule would stop."""
+    bounds = -1.0 - 1e-4 * 0.999 ** np.arange(500)
+    assert not feed(bounds, tol=1e-6).converged
+
+
+def test_tol_zero_runs_to_max_iter():
+    rule = feed(np.zeros(50), tol=0.0, max_iter=20)
+    assert rule.n_iter == 20
+    assert not rule.converged
+
+
+def test_gains_before_an_extrapolation_do_not_count():
+    rule = Convergence(1e-6, 100)
+    for bound in (0.0, 0.5, 0.75):
+        rule.update(bound)
+    assert rule.rate == pytest.approx(0.5)
+    rule.update(0.9, plain=False)
+    assert rule.gap == np.inf

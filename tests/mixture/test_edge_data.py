@@ -1,0 +1,151 @@
+"""Data at the edge of what can be fitted: the fit is right, or the reason is said once."""
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_genmodel import EMMixture
+from sklearn_genmodel.families import Gaussian
+
+COVARIANCE_TYPES = ["full", "tied", "diag", "spherical"]
+RNG = np.random.default_rng(0)
+X = np.concatenate([RNG.normal(size=(60, 2)), RNG.normal(5.0, 1.0, size=(60, 2))])
+DEPENDENT = "linearly dependent: the covariance of the data is singular"
+
+
+def fit(X, n_components=2, covariance_type="full", **arguments):
+    family = Gaussian(covariance_type)
+    mixture = EMMixture(n_components, family=family, n_init=4, random_state=0, **arguments)
+    return mixture.fit(X)
+
+
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+@pytest.mark.parametrize("scale", [1e-150, 1e-30, 1e30, 1e150])
+def test_scale(scale, covariance_type):
+    plain, scaled = fit(X, 2, covariance_type), fit(X * scale, 2, covariance_type)
+    # p(s x) = p(x) / s for every column
+    assert_allclose(scaled.lower_bound_, plain.lower_bound_ - 2.0 * np.log(scale), rtol=1e-9)
+    assert_allclose(scaled.params_.means / scale, plain.params_.means, rtol=1e-5)
+    assert_array_equal(scaled.predict(X * scale), plain.predict(X))
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag"])
+def test_columns_of_very_different_scale(covariance_type):
+    scale = np.array([1e-150, 1e150])
+    plain, scaled = fit(X, 2, covariance_type), fit(X * scale, 2, covariance_type)
+    assert_allclose(scaled.lower_bound_, plain.lower_bound_, atol=1e-9)
+
+
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+def test_far_from_the_origin(covariance_type):
+    # Adding 1e8 rounds the data themselves to 8 digits, so compare with what rounding left.
+    far = X + 1e8
+    plain, shifted = fit(far - 1e8, 2, covariance_type), fit(far, 2, covariance_type)
+    assert_allclose(shifted.lower_bound_, plain.lower_bound_, atol=1e-8)
+    assert_allclose(shifted.params_.covariances, plain.params_.covariances, rtol=1e-4)
+    assert_allclose(shifted.score(far), shifted.lower_bound_, atol=1e-8)
+
+
+@pytest.mark.parametrize("n_components", [1, 2])
+@pytest.mark.parametrize("covariance_type", ["full", "tied"])
+def test_collinear_columns_fit_and_warn_once(covariance_type, n_components):
+    collinear = np.c_[X, X.sum(axis=1)]
+    with pytest.warns(ConvergenceWarning, match=f"Columns 0, 1, 2 are {DEPENDENT}") as caught:
+        mixture = fit(collinear, n_components, covariance_type)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert mixture.converged_
+    assert_array_equal(mixture.predict(collinear), fit(X, n_components, covariance_type).predict(X))
+
+
+@pytest.mark.parametrize("covariance_type", ["diag", "spherical"])
+def test_collinear_columns_are_nothing_to_diagonal_covariances(covariance_type):
+    assert fit(np.c_[X, X.sum(axis=1)], 2, covariance_type).converged_
+
+
+def test_only_the_columns_that_depend_are_named():
+    collinear = np.c_[X[:, 0], RNG.normal(size=120), 3.0 - 2.0 * X[:, 0]]
+    with pytest.warns(ConvergenceWarning, match="Columns 0, 2 are linearly"):
+        fit(collinear, 1)
+
+
+@pytest.mark.parametrize("n_components", [1, 2])
+def test_collinear_columns_without_a_floor(n_components):
+    mixture = EMMixture(n_components, family=Gaussian(reg_covar=0.0), random_state=0)
+    with pytest.raises(ValueError, match=r"Columns 0, 1, 2 are linearly dependent .* reg_covar"):
+        mixture.fit(np.c_[X, X.sum(axis=1)])
+
+
+def test_fewer_rows_than_columns():
+    wide = RNG.normal(size=(5, 10))
+    with pytest.warns(ConvergenceWarning, match="Columns 0, 1, 2, 3, 4 and 5 more are linearly"):
+        mixture = fit(wide, 1)
+    assert_allclose(mixture.params_.means[0], wide.mean(axis=0), atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:Every start ended with a degenerate component")
+def test_fewer_rows_than_columns_are_enough_for_variances():
+    wide = RNG.normal(size=(5, 10))
+    mixture = fit(wide, 1, "diag")
+    assert_allclose(mixture.params_.covariances[0], wide.var(axis=0), rtol=1e-12)
+
+
+def test_duplicated_rows_are_weights():
+    repeated, weighted = fit(np.repeat(X, 7, axis=0)), fit(X)
+    assert_allclose(repeated.lower_bound_, weighted.lower_bound_, atol=1e-10)
+    assert_allclose(repeated.params_.covariances, weighted.params_.covariances, rtol=1e-6)
+
+
+def test_as_many_components_as_rows_warns_once():
+    with pytest.warns(ConvergenceWarning, match="degenerate component") as caught:
+        fit(X[:3], 3)
+    assert len(caught) == 1
+
+
+def test_a_degenerate_start_is_dropped_for_a_sound_one():
+    # Two equal rows invite a component that stands on them alone, with a boundless likelihood.
+    rows = np.concatenate([X, np.full((2, 2), 20.0) + 1e-9 * np.eye(2)])
+    mixture = EMMixture(2, n_init=24, random_state=0).fit(rows)
+    assert mixture.weights_.min() > 5.0 / len(rows)
+    assert all(start.dropped for start in mixture.init_results_[1:])
+    assert mixture.init_results_[0].dropped is None
+
+
+def test_a_single_row_of_counts():
+    mixture = EMMixture(family="poisson").fit([[3, 0]])
+    assert_allclose(mixture.params_.rates, [[3.0, 0.0]], atol=1e-300)
+    assert_allclose(mixture.lower_bound_, stats.poisson.logpmf(3, 3), rtol=1e-12)
+
+
+def test_constant_columns_of_counts_and_bits():
+    table = np.c_[[0, 1, 1, 0], np.ones(4)]
+    for family in ("poisson", "bernoulli"):
+        mixture = EMMixture(family=family).fit(table)
+        assert_allclose(mixture.family_.mean(mixture.params_), [[0.5, 1.0]], rtol=1e-12)
+
+
+def test_float32_and_integers_fit_as_float64():
+    whole = np.round(10.0 * X)
+    expected = fit(whole)
+    for dtype in (np.float32, np.int32, np.int8):
+        mixture = fit(whole.astype(dtype))
+        assert mixture.lower_bound_ == expected.lower_bound_
+        assert mixture.predict_proba(whole.astype(dtype)).dtype == np.float64
+
+
+def test_input_is_never_written_to():
+    table, weight = X.copy(), np.arange(120.0)
+    table.flags.writeable = weight.flags.writeable = False
+    mixture = EMMixture(2, n_init=2, random_state=0).fit(table, sample_weight=weight)
+    mixture.score(table, sample_weight=weight)
+    mixture.elbo(table, mixture.predict_proba(table))
+
+
+def test_a_clean_fit_is_silent():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fit(X).converged_
