@@ -86,7 +86,7 @@ plt.show()
 # %%
 # Two households in three (class 0) drink one or another of the best-known blends and little else.
 # Class 1 stands out by the malts, Glenlivet, Glenfiddich and Macallan; class 2 drinks many blends.
-# Class 3 are some 18 households that ticked nearly every brand, the least known ones included,
+# Class 3 are some 18 households that ticked most brands, the least known ones included,
 # which tells more about answers to questionnaires than about Scotch.
 #
 # Do the classes explain the associations?

@@ -38,7 +38,7 @@ class SupportLike(Protocol):
         """Which entries of an array lie in the set."""
 
 
-def check_rows(estimator: Any, X: Any, *, reset: bool) -> Array:
+def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool) -> Array:
     """Numeric, finite rows as a two-dimensional array; float32 and float64 are not copied.
 
     Parameters
@@ -47,6 +47,8 @@ def check_rows(estimator: Any, X: Any, *, reset: bool) -> Array:
         Gets n_features_in_ and feature_names_in_ if `reset`, is compared with them otherwise.
     X : array-like of shape (n_samples, n_features)
     reset : bool
+    allow_nan : bool
+        Whether NaN stands for a missing value.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def check_rows(estimator: Any, X: Any, *, reset: bool) -> Array:
         if what is None:
             raise
         raise type(error)(f"{error}. {what}: encode or drop such columns.") from error
-    _check_finite(rows, column_names(estimator, rows.shape[1]))
+    _check_finite(rows, column_names(estimator, rows.shape[1]), allow_nan=allow_nan)
     return rows
 
 
@@ -95,7 +97,7 @@ def column_names(estimator: Any, n_features: int) -> list[str]:
 
 
 def check_support(estimator: Any, X: Array, support: SupportLike, *, fitting: bool) -> None:
-    """Check that every value belongs to the support of a family.
+    """Check that every value, missing ones (NaN) left out, belongs to the support of a family.
 
     Parameters
     ----------
@@ -113,7 +115,8 @@ def check_support(estimator: Any, X: Array, support: SupportLike, *, fitting: bo
     """
     names = column_names(estimator, X.shape[1])
     for start in range(0, len(X), ROWS_AT_A_TIME):
-        inside = support.contains(X[start : start + ROWS_AT_A_TIME])
+        block = X[start : start + ROWS_AT_A_TIME]
+        inside = support.contains(block) | np.isnan(block)
         if not inside.all():
             row, column = np.argwhere(~inside)[0] + (start, 0)
             value = X[row, column]
@@ -162,14 +165,15 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def _check_finite(X: Array, names: list[str]) -> None:
+def _check_finite(X: Array, names: list[str], *, allow_nan: bool) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(X.sum(dtype=np.float64)):
             return
     for start in range(0, len(X), ROWS_AT_A_TIME):
-        finite = np.isfinite(X[start : start + ROWS_AT_A_TIME])
-        if not finite.all():
-            row, column = np.argwhere(~finite)[0] + (start, 0)
+        block = X[start : start + ROWS_AT_A_TIME]
+        good = np.isfinite(block) | np.isnan(block) if allow_nan else np.isfinite(block)
+        if not good.all():
+            row, column = np.argwhere(~good)[0] + (start, 0)
             value = "NaN" if np.isnan(X[row, column]) else f"{X[row, column]} (infinity)"
             raise ValueError(
                 f"Input X contains {value} in column {names[column]}, row {row}: impute or drop "

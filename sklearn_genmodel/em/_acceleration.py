@@ -21,12 +21,11 @@ __all__ = ["Anderson", "Plain", "Squarem", "accelerator"]
 
 Array = NDArray[np.float64]
 
-TINY = float(np.finfo(np.float64).tiny)
 # "auto" sets in where plain EM would still need this many passes.
 SLOW_PASSES = 20.0
 # A burst of proposals ends where a pass gains less than this share of tol; then plain EM checks.
 BURST_SHARE = 1e-3
-PLAIN_CHECK = 4
+SHORTEST_CHECK, LONGEST_CHECK = 4, 64
 
 
 class Plain:
@@ -57,13 +56,15 @@ class _Bursts:
     like: Theta | None = field(default=None, init=False)
     bursting: bool = field(default=False, init=False)
     last_bound: float = field(default=-np.inf, init=False)
+    n_plain: int = field(default=SHORTEST_CHECK, init=False)
 
     def propose(self, theta: Theta, image: Theta, convergence: Convergence) -> Theta:
         """Return an extrapolation within a burst, the image outside of one."""
-        self.bursting = self._burst_goes_on(convergence)
+        burst, self.bursting = self.bursting, self._burst_goes_on(convergence)
         if not self.bursting:
-            self.like = None
-            self.reset()
+            if burst:
+                self.like = None
+                self.reset()
             return image
         if self.like is None:
             self.like = image
@@ -72,7 +73,9 @@ class _Bursts:
         return image if proposal is None else self._theta(proposal)
 
     def reject(self) -> None:
-        """Forget the history that misled."""
+        """Forget the history that misled, and let plain EM go on for longer."""
+        self.n_plain = min(2 * self.n_plain, LONGEST_CHECK)
+        self.bursting, self.like = False, None
         self.reset()
 
     def reset(self) -> None:
@@ -88,19 +91,18 @@ class _Bursts:
         gain, self.last_bound = bound - self.last_bound, bound
         if self.bursting:
             return gain > BURST_SHARE * convergence.tol
-        settled = len(convergence.gains) >= PLAIN_CHECK and convergence.rate < 1.0
+        settled = len(convergence.gains) >= self.n_plain and convergence.steady
         return settled and (self.always or convergence.passes_left > SLOW_PASSES)
 
     def _vector(self, theta: Theta) -> Array:
         assert self.like is not None
-        log_weights = np.log(np.maximum(theta.weights, TINY))
         params = self.family.to_vector(theta.params, self.like.params)
-        return np.concatenate([log_weights, params])
+        return np.concatenate([np.sqrt(theta.weights), params])
 
     def _theta(self, vector: Array) -> Theta:
         assert self.like is not None
         n_components = len(self.like.weights)
-        weights = np.exp(vector[:n_components] - vector[:n_components].max())
+        weights = vector[:n_components] ** 2
         params = self.family.from_vector(vector[n_components:], self.like.params)
         return Theta(weights / weights.sum(), params)
 

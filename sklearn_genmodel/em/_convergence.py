@@ -9,6 +9,8 @@ __all__ = ["Convergence"]
 
 # Gains below this share of the bound are rounding.
 ROUNDING = 1e-14
+# A rate has settled if its distance from 1 changes by less than this share in a pass.
+STEADY = 0.3
 
 
 @dataclass
@@ -50,7 +52,8 @@ class Convergence:
         elif self.n_iter > 1:
             self.gains.append(lower_bound - self.lower_bound)
         self.lower_bound = lower_bound
-        close = self.tol > 0 and self.gap < self.tol and self.gains[-1] < self.tol
+        known = self.steady or self.gap == 0.0
+        close = known and self.gap < self.tol and self.gains[-1] < self.tol
         self.converged, self._close = close and self._close, close
 
     @property
@@ -64,6 +67,14 @@ class Convergence:
         if len(self.gains) < 2 or self.gains[-2] <= 0:
             return 1.0
         return max(self.gains[-1], 0.0) / self.gains[-2]
+
+    @property
+    def steady(self) -> bool:
+        """Whether gains shrink at a rate that has settled, as they do near a limit."""
+        if len(self.gains) < 3 or min(self.gains[-3:]) <= 0:
+            return False
+        before, rate = self.gains[-2] / self.gains[-3], self.rate
+        return rate < 1.0 and abs(rate - before) < STEADY * (1.0 - rate)
 
     @property
     def gap(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ __all__ = ["FitOptions", "StartResult", "fit_mixture"]
 Array = NDArray[np.float64]
 
 AUTO_STARTS = 24
-MOVES_PER_COMPONENT = 20
+MOVES_PER_COMPONENT, MOST_MOVES = 20, 100
 SEARCH_TOL = 1e-6
 
 
@@ -98,26 +99,48 @@ def fit_mixture(
     sample = row_sample(compact)
     _check_enough_rows(sample, options.n_components)
     pooled = family.m_step(family.suffstats(sample.X, sample.weights[:, None]))
-    search = Search(family, sample, options.n_components, pooled, rng, options.tol or SEARCH_TOL)
+    search = Search(
+        family,
+        sample,
+        options.n_components,
+        pooled,
+        rng,
+        options.tol or SEARCH_TOL,
+        options.acceleration,
+    )
     dependent = family.dependent_columns(pooled)
     try:
         contenders = _contenders(search, rows, options)
     except BROKEN_RUN as error:
         raise ValueError(f"No start could be made: {error}.{_dependence(dependent)}") from error
-    fits = []
-    for contender in contenders:
-        if not contender.broken:
-            result = _attempt(family, compact, contender, options, monitor)
-            if result is not None:
-                degenerate = search.degenerate(result.theta)
-                fits.append((contender, result, degenerate))
-                if not degenerate or search.degenerate(contender.theta):
-                    break
-    if not fits:
+    runs = list(_runs(search, compact, contenders, options, monitor))
+    if not runs:
         raise ValueError(_all_failed(contenders) + _dependence(dependent))
-    chosen, result, degenerate = min(fits, key=lambda fit: fit[2])
+    chosen, result, degenerate = min(runs, key=lambda run: run[2])
     starts = _report(search, contenders, chosen, result)
     return Fit(result, starts, degenerate, dependent)
+
+
+def _runs(
+    search: Search,
+    rows: Rows,
+    contenders: list[Contender],
+    options: FitOptions,
+    monitor: Monitor | None,
+) -> Iterator[tuple[Contender, EMResult, bool]]:
+    """Run contenders on all rows, and whether each ends degenerate, until one is sound.
+
+    No sound one can follow a contender that was degenerate before, for they are ranked last.
+    """
+    for contender in contenders:
+        if contender.broken:
+            continue
+        result = _attempt(search.family, rows, contender, options, monitor)
+        if result is not None:
+            degenerate = search.degenerate(result.theta)
+            yield contender, result, degenerate
+            if result.stopped or not degenerate or search.degenerate(contender.theta):
+                return
 
 
 def _attempt(
@@ -149,7 +172,8 @@ def _contenders(search: Search, rows: Rows, options: FitOptions) -> list[Contend
     if n_components == 1:
         return [Contender("all rows", Theta(np.ones(1), search.pooled))]
     n_init = AUTO_STARTS if options.n_init == "auto" else int(options.n_init)
-    n_moves = MOVES_PER_COMPONENT * n_components if init == options.n_init == "auto" else 0
+    thorough = init == options.n_init == "auto"
+    n_moves = min(MOVES_PER_COMPONENT * n_components, MOST_MOVES) if thorough else 0
     return search.run(init, n_init, n_moves)
 
 

@@ -7,11 +7,13 @@ or in whitened ones, where clusters that are long in one direction come apart.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans, kmeans_plusplus
+from sklearn.exceptions import ConvergenceWarning
 
 __all__ = ["INITS", "complete", "nearest_rows", "partitions", "standardized", "whitened"]
 
@@ -45,12 +47,12 @@ def partitions(
         Every component has at least one row.
     """
     spaces = {"standardized": standardized(Z, weights), "whitened": whitened(Z, weights)}
-    makers = [INITS[init]] if init != "auto" else list(INITS.values())
+    makers = INITS if init == "auto" else {init: INITS[init]}
     while True:
-        for make in makers:
+        for name, make in makers.items():
             for space, coordinates in spaces.items():
                 labels = make(coordinates, weights, n_components, rng)
-                yield f"{make.__name__.strip('_')} {space}", _populated(labels, n_components, rng)
+                yield f"{name}, {space}", _populated(labels, n_components, rng)
 
 
 def standardized(Z: Array, weights: Array) -> Array:
@@ -96,7 +98,10 @@ def nearest_rows(Z: Array, row: int) -> NDArray[np.intp]:
 
 def _kmeans(Z: Array, weights: Array, n_components: int, rng: np.random.Generator) -> Labels:
     kmeans = KMeans(n_components, n_init=1, random_state=_seed(rng))
-    labels: Labels = kmeans.fit(Z, sample_weight=weights).labels_.astype(np.intp)
+    with warnings.catch_warnings():
+        # Clusters that stay empty are given a row afterwards.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        labels: Labels = kmeans.fit(Z, sample_weight=weights).labels_.astype(np.intp)
     return labels
 
 

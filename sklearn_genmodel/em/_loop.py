@@ -22,12 +22,13 @@ Monitor = Callable[[Theta, float], bool]
 
 
 class EMResult(NamedTuple):
-    """A finished run: its parameters and the bound after every pass, that of the start first."""
+    """A finished run: its parameters, the bound before it and after every pass, how it ended."""
 
     theta: Theta
     lower_bounds: NDArray[np.float64]
     n_iter: int
     converged: bool
+    stopped: bool
 
     @property
     def lower_bound(self) -> float:
@@ -96,7 +97,8 @@ def run_em(
             point, image = theta, trial
             bounds.append(_checked(bound, bounds[-1]))
     bounds.append(_checked(evaluate(image), bounds[-1]))
-    return EMResult(image, np.maximum.accumulate(bounds), convergence.n_iter, convergence.converged)
+    rising = np.maximum.accumulate(bounds)
+    return EMResult(image, rising, convergence.n_iter, convergence.converged, stop)
 
 
 def _checked(bound: float, previous: float) -> float:

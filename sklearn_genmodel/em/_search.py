@@ -36,6 +36,7 @@ __all__ = ["BROKEN_RUN", "Contender", "Search"]
 
 Array = NDArray[np.float64]
 
+TINY = float(np.finfo(np.float64).tiny)
 BROKEN_RUN = (ArithmeticError, np.linalg.LinAlgError)
 # Rounds of the tournament: passes, and the share of the contenders that go on.
 ROUNDS = ((5, 0.5), (15, 0.25), (40, 0.125))
@@ -44,6 +45,7 @@ FINALISTS = 3
 TRIALS = ((10, 0.2), (20, 0.05), (40, 0.01))
 SAME_OPTIMUM = 1e-6
 NEAR_BOUND, NEAR_WEIGHT = 2e-4, 2e-3
+TWINS = 0.02
 POLISH_PASSES = 300
 MOVES_AT_A_TIME = 10
 
@@ -77,6 +79,7 @@ class Search:
         The one-component fit, a yardstick for degenerate components.
     rng : numpy.random.Generator
     tol : float
+    acceleration : str or None
     """
 
     family: Family
@@ -85,6 +88,7 @@ class Search:
     pooled: Any
     rng: np.random.Generator
     tol: float
+    acceleration: str | None = "auto"
     step: Step = field(init=False)
 
     def __post_init__(self) -> None:
@@ -111,6 +115,10 @@ class Search:
         for contender in finalists:
             self._polish(contender)
         best = max(finalists, key=self.rank)
+        if len(finalists) == FINALISTS and all(_alike(other, best) for other in finalists):
+            n_moves = min(n_moves, MOVES_AT_A_TIME * (self.n_components - 1))
+        if self._has_twins(best.theta):
+            n_moves = max(n_moves, MOVES_AT_A_TIME)
         moved = self._improve(best, n_moves)
         return sorted([*contenders, *moved], key=self.rank, reverse=True)
 
@@ -124,6 +132,12 @@ class Search:
         """Whether some component owes its likelihood to a near-singularity."""
         n_rows = theta.weights * max(len(self.rows), self.rows.total_weight)
         return bool(self.family.degenerate(theta.params, n_rows, self.pooled).any())
+
+    def _has_twins(self, theta: Theta) -> bool:
+        """Whether two components have almost the same mean: a saddle, more likely than not."""
+        means = self.family.mean(theta.params) / np.maximum(np.nanstd(self.rows.X, axis=0), TINY)
+        apart = np.abs(means[:, None] - means).max(axis=2)
+        return bool((apart[np.triu_indices(len(means), 1)] < TWINS).any())
 
     def _starts(self, init: str, n_init: int) -> list[Contender]:
         starts = partitions(init, self._embedded, self.rows.weights, self.n_components, self.rng)
@@ -148,7 +162,7 @@ class Search:
         failures = 0
         while failures < n_moves and len(improved) <= self.n_components:
             moved = [self._moved(best.theta) for _ in range(MOVES_AT_A_TIME)]
-            for contender in self._catching_up(moved, best):
+            for contender in self._catching_up(moved, best)[:FINALISTS]:
                 self._polish(contender)
             winner = max(moved, key=self.rank)
             if self.rank(winner) > self.rank(_raised(best)):
@@ -167,13 +181,13 @@ class Search:
                 for contender in contenders
                 if contender.lower_bound >= best.lower_bound - slack and not _alike(contender, best)
             ]
-        return contenders
+        return sorted(contenders, key=self.rank, reverse=True)
 
     def _moved(self, theta: Theta) -> Contender:
         """Take one component away and give it to rows elsewhere, at random."""
         resp = map_rows(self.family, theta, self.rows, lambda joint: log_normalize(joint)[1].T)
         gone = int(self.rng.integers(self.n_components))
-        resp[:, gone] = np.finfo(np.float64).tiny
+        resp[:, gone] = TINY
         resp /= resp.sum(axis=1, keepdims=True)
         move = self._split if self.rng.random() < 0.5 else self._claim
         move(resp, gone)
@@ -182,7 +196,7 @@ class Search:
     def _split(self, resp: Array, gone: int) -> None:
         """Give away what lies on one side of a random plane through another component's mean."""
         source = int(self.rng.choice(np.delete(np.arange(self.n_components), gone)))
-        part = resp[:, source] * self.rows.weights
+        part = resp[:, source] * self.rows.weights + TINY
         centred = self._whitened - part @ self._whitened / part.sum()
         side = centred @ self.rng.standard_normal(centred.shape[1]) > 0
         resp[side, gone] += resp[side, source]
@@ -243,7 +257,7 @@ class Search:
                 contender.theta,
                 Convergence(self.tol, POLISH_PASSES),
                 evaluate=lambda theta: lower_bound(self.family, theta, self.rows),
-                accelerator=accelerator("auto", self.family),
+                accelerator=accelerator(self.acceleration, self.family),
             )
         except BROKEN_RUN as error:
             contender.break_down(error)

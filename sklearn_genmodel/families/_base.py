@@ -175,7 +175,9 @@ class Family(BaseEstimator):
         return params._replace(**taken)
 
     def to_vector(self, params: Any, like: Any) -> Array:
-        """Parameters in unconstrained coordinates (logs, log-ratios, log-Cholesky).
+        """Parameters in unconstrained coordinates (roots, arcs, log-Cholesky).
+
+        Coordinates are to stay finite where a parameter goes to the edge of its space.
 
         Parameters
         ----------

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-__all__ = ["Full", "Structure", "Tied", "normalizer"]
-
 from sklearn_genmodel.families._arrays import TINY, Array
+
+__all__ = ["Full", "Structure", "Tied", "normalizer"]
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 

@@ -18,7 +18,7 @@ __all__ = ["Gaussian", "GaussianParams"]
 
 # A component on fewer than n_features + 1.5 rows is a likelihood spike, and so is one that is
 # 1,000 times thinner than the data and stands on fewer than 10 (n_features + 1) rows.
-SPIKE_ROWS = 1.5
+SPIKE_ROWS, SPIKE_DIMENSION = 1.5, 5
 SPIKE_RATIO = 1e-3
 THIN_ROWS = 10
 # Data are singular where the correlation matrix has an eigenvalue of at most 4 floors; a column
@@ -201,7 +201,8 @@ class Gaussian(Family):
         at_floor = (smallest <= 2.0 * self.reg_covar) & (thickness > FLOORS * self.reg_covar)
         if self.covariance_type == "tied":
             return at_floor
-        few = n_rows <= d + SPIKE_ROWS
+        dimension = d if self.covariance_type == "full" else min(d, SPIKE_DIMENSION)
+        few = (n_rows <= dimension + SPIKE_ROWS) & (len(n_rows) > 1)
         thin = (smallest < SPIKE_RATIO * thickness) & (n_rows < THIN_ROWS * (d + 1))
         degenerate: NDArray[np.bool_] = at_floor | few | thin
         return degenerate

@@ -44,9 +44,9 @@ class Poisson(IndependentColumns):
     --------
     >>> import numpy as np
     >>> from sklearn_genmodel import EMMixture
-    >>> X = np.array([[0], [1], [1], [2], [9], [10], [11]])
+    >>> X = np.array([[0], [1], [1], [2], [1], [9], [10], [11]])
     >>> EMMixture(2, family="poisson", random_state=0).fit(X).params_.rates.round(1).ravel()
-    array([10.,  1.])
+    array([ 1., 10.])
     """
 
     support: ClassVar[Support] = COUNTS
@@ -76,13 +76,12 @@ class Poisson(IndependentColumns):
         return params.rates
 
     def to_vector(self, params: PoissonParams, like: PoissonParams) -> Array:
-        """Log-rates."""
-        return np.log(params.rates).ravel()
+        """Square roots, which stay finite and regular where a rate goes to 0."""
+        return np.sqrt(params.rates).ravel()
 
     def from_vector(self, vector: Array, like: PoissonParams) -> PoissonParams:
         """Inverse of `to_vector`."""
-        rates = np.exp(np.clip(vector, np.log(TINY), 700.0))
-        return PoissonParams(rates.reshape(like.rates.shape))
+        return PoissonParams(np.maximum(vector**2, TINY).reshape(like.rates.shape))
 
     def embed(self, X: Array) -> Any:
         """Square roots, whose variance hardly depends on the rate (Anscombe 1948)."""

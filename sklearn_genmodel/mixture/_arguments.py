@@ -84,6 +84,9 @@ def check_init(init: Any, n_samples: int, n_components: int) -> str | Array:
             f"init holds {len(init)} labels for {n_samples} rows: it must hold one of "
             f"0 ... {n_components - 1} for each{wrong}."
         )
+    empty = np.setdiff1d(np.arange(n_components), init)
+    if len(empty):
+        raise ValueError(f"init gives component {empty[0]} no row: each needs at least one.")
     return np.eye(n_components)[init.astype(np.intp)]
 
 
@@ -141,7 +144,7 @@ def check_params(family: Family, weights: Any, params: Any) -> tuple[Array, Any]
     ValueError
         If the weights are no distribution, or the parameters do not fit them or the family.
     """
-    weights = np.asarray(weights, dtype=np.float64)
+    weights = np.array(weights, dtype=np.float64)
     if weights.ndim != 1 or not (weights >= 0).all() or not np.isclose(weights.sum(), 1.0):
         raise ValueError(f"weights must be at least 0 and sum to 1, got {weights!r}.")
     if not hasattr(params, "_fields"):
@@ -149,7 +152,7 @@ def check_params(family: Family, weights: Any, params: Any) -> tuple[Array, Any]
             f"params must be a NamedTuple of {type(family).__name__}, such as that family's "
             f"Params class, got {type(params).__name__}."
         )
-    params = type(params)(*(np.asarray(field, dtype=np.float64) for field in params))
+    params = type(params)(*(np.array(field, dtype=np.float64) for field in params))
     _check_component_means(family, len(weights), params)
     return weights, params
 

@@ -263,7 +263,7 @@ class MixtureDistribution(
     def _map(self, X: Any, function: Callable[[Array], Array], theta: Theta | None = None) -> Any:
         """Apply a function of the log-joint, (n_components, n_rows), to blocks of checked rows."""
         theta = theta or self._theta()
-        X = check_rows(self, X, reset=False)
+        X = check_rows(self, X, reset=False, allow_nan=self.family_.allow_nan)
         check_support(self, X, self.family_.support, fitting=False)
         with row_threads(self.n_jobs) as mapper:
             return map_rows(self.family_, theta, Rows(X, None, mapper), function)

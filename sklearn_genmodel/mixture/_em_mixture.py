@@ -253,7 +253,9 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
         tags = super().__sklearn_tags__()
         # An unknown family has the usual tags; `fit` says what is wrong with it.
         with suppress(TypeError, ValueError):
-            tags.input_tags.positive_only = resolve_family(self.family).support.low >= 0
+            family = resolve_family(self.family)
+            tags.input_tags.allow_nan = family.allow_nan
+            tags.input_tags.positive_only = family.support.low >= 0
         return tags
 
     @property
@@ -262,7 +264,7 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
 
     def _check_data(self, X: Any, sample_weight: Any, family: Family) -> tuple[Rows, FitOptions]:
         """Rows of positive weight, and where to start on them."""
-        X = check_rows(self, X, reset=True)
+        X = check_rows(self, X, reset=True, allow_nan=family.allow_nan)
         weights = check_weights(sample_weight, len(X))
         init: Any = check_init(self.init, len(X), self.n_components)
         if weights is not None and not weights.all():

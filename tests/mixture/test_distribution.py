@@ -209,6 +209,13 @@ def test_from_params_copies_nothing_of_the_fit():
     assert not hasattr(again, "lower_bound_")
 
 
+def test_from_params_copies_its_arrays():
+    rates = np.array([[1.0], [2.0]])
+    mixture = EMMixture.from_params("poisson", [0.5, 0.5], PoissonParams(rates))
+    rates[:] = 9.0
+    assert_array_equal(mixture.params_.rates, [[1.0], [2.0]])
+
+
 def test_summary():
     frame = pd.DataFrame(RNG.normal(size=(60, 2)) + 4.0 * RNG.integers(0, 2, (60, 1)))
     frame.columns = ["height", "a very long name of a column"]
