@@ -7,10 +7,12 @@ component) and where it is missed.
 """
 
 import argparse
+import json
 import sys
 import time
 import warnings
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,9 +77,12 @@ def fit_package(record, X, sample_weight):
     return Fit(model.score_samples(X), model.weights_, covariances, model.n_iter_)
 
 
-def fit_sklearn(record, X, _sample_weight):
-    """Fit `sklearn.mixture.GaussianMixture` with its defaults; it takes no row weights."""
-    model = GaussianMixture(record["K"], covariance_type=record["covariance"], random_state=0)
+def fit_sklearn(record, X, _sample_weight, settings):
+    """Fit `sklearn.mixture.GaussianMixture`, which takes no row weights."""
+    covariance_type = record["covariance"]
+    model = GaussianMixture(
+        record["K"], covariance_type=covariance_type, random_state=0, **settings
+    )
     model.fit(X)
     return Fit(model.score_samples(X), model.weights_, model.covariances_, model.n_iter_)
 
@@ -200,14 +205,19 @@ def parse(arguments=None):
     parser.add_argument("--id", default="", help="only records whose id contains this")
     parser.add_argument("--markdown", type=Path, help="write the report to this file, too")
     parser.add_argument(
-        "--sklearn", action="store_true", help="fit scikit-learn's GaussianMixture instead"
+        "--sklearn",
+        nargs="?",
+        const={},
+        type=json.loads,
+        metavar="JSON",
+        help="fit scikit-learn's GaussianMixture instead, by default or with these arguments",
     )
     return parser.parse_args(arguments)
 
 
 def chosen(options):
     """Return the records to fit."""
-    families = ["gaussian"] if options.sklearn else options.family or _records.FAMILIES
+    families = ["gaussian"] if options.sklearn is not None else options.family or _records.FAMILIES
     records = _records.mixture_fits(_records.load_records(options.folder), families)
     return [record for record in records if options.id in record["id"]]
 
@@ -215,7 +225,9 @@ def chosen(options):
 def main(arguments=None):
     """Fit, print, and write the Markdown report if asked."""
     options = parse(arguments)
-    fit = fit_sklearn if options.sklearn else fit_package
+    fit = fit_package
+    if options.sklearn is not None:
+        fit = partial(fit_sklearn, settings=options.sklearn)
     jobs = (delayed(evaluate)(record, options.folder, fit) for record in chosen(options))
     rows = Parallel(n_jobs=options.jobs)(jobs)
     if not rows:
