@@ -44,7 +44,8 @@ def check_family(family: Family, params: Any, *, random_state: int = 0) -> None:
     Raises
     ------
     AssertionError
-        Says which point of the contract does not hold.
+        Says which point of the contract does not hold. What the family's own methods raise when
+        they are called as the contract says comes through as it is.
 
     Examples
     --------
@@ -54,7 +55,9 @@ def check_family(family: Family, params: Any, *, random_state: int = 0) -> None:
     >>> check_family(Poisson(), PoissonParams(rates=np.array([[1.0, 5.0], [4.0, 2.0]])))
     """
     rng = np.random.default_rng(random_state)
+    assert hasattr(params, "_fields"), "parameters must be a NamedTuple of arrays"
     n_components, n_features = family.mean(params).shape
+    assert n_components > 1, "pass parameters of two or more components that differ"
     labels = rng.integers(n_components, size=N_SAMPLES)
     X = family.sample(params, labels, rng)
     assert X.shape == (N_SAMPLES, n_features), "sample must return one row a label"

@@ -56,7 +56,7 @@ def check_weights(sample_weight: Any, n_samples: int) -> Array | None:
     return weights
 
 
-def check_number(name: str, value: Any, kind: type, *, low: float, strict: bool = False) -> None:
+def check_number(name: str, value: Any, kind: type, *, low: float) -> None:
     """Check one numeric argument of an estimator.
 
     Parameters
@@ -66,8 +66,7 @@ def check_number(name: str, value: Any, kind: type, *, low: float, strict: bool 
     kind : type
         numbers.Integral or numbers.Real.
     low : float
-        Smallest value allowed; excluded if `strict`.
-    strict : bool, default=False
+        Smallest value allowed.
 
     Raises
     ------
@@ -75,10 +74,9 @@ def check_number(name: str, value: Any, kind: type, *, low: float, strict: bool 
         If the value is of another kind, or too small.
     """
     good = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
-    if not good or not (value > low if strict else value >= low) or not np.isfinite(value):
+    if not good or not value >= low or not np.isfinite(value):
         what = "an integer" if kind is numbers.Integral else "a number"
-        bound = f"above {low:g}" if strict else f"of at least {low:g}"
-        raise ValueError(f"{name} must be {what} {bound}, got {value!r}.")
+        raise ValueError(f"{name} must be {what} of at least {low:g}, got {value!r}.")
 
 
 def refuse_lazy(name: str, data: Any) -> None:

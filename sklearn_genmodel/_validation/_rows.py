@@ -125,11 +125,20 @@ def check_support(estimator: Any, X: Array, support: SupportLike, *, fitting: bo
                 f"{negative}Column {names[column]} holds {value:g} in row {row}, which is not "
                 f"{support.description}: choose a family for such values, or recode the column."
             )
+    if fitting and np.isnan(X[-1]).any():
+        _check_observed(X, names)
     if support.varies:
         low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
         _check_squares(low, high, names)
         if fitting:
             _check_varies(low, high, names, X)
+
+
+def _check_observed(X: Array, names: list[str]) -> None:
+    """Raise for a column that is missing altogether; the last row is, in every such column."""
+    for column in np.flatnonzero(np.isnan(X[-1])):
+        if np.isnan(X[:, column]).all():
+            raise ValueError(f"Column {names[column]} holds nothing but NaN: drop the column.")
 
 
 def _refuse_times(X: Any) -> None:

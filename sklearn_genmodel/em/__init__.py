@@ -3,13 +3,13 @@
 from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._convergence import Convergence
 from sklearn_genmodel.em._fit import Fit, FitOptions, StartResult, fit_mixture
-from sklearn_genmodel.em._init import INITS
+from sklearn_genmodel.em._init import INIT_NAMES
 from sklearn_genmodel.em._loop import EMResult, Monitor, run_em
 from sklearn_genmodel.em._rows import Rows, distinct_rows, row_threads
 from sklearn_genmodel.em._steps import Theta, blocked_step, lower_bound, map_rows, theta_from_resp
 
 __all__ = [
-    "INITS",
+    "INIT_NAMES",
     "Convergence",
     "EMResult",
     "Fit",

@@ -214,6 +214,11 @@ def accelerator(name: str | None, family: Family) -> Accelerator:
     accelerator : Accelerator
     """
     has_coordinates = type(family).to_vector is not Family.to_vector
+    if name is not None and name != "auto" and not has_coordinates:
+        raise ValueError(
+            f"acceleration={name!r} needs to_vector and from_vector, which {type(family).__name__} "
+            "does not define: use acceleration='auto' or None."
+        )
     makers: dict[str | None, Callable[[], Accelerator]] = {
         "auto": lambda: Anderson(family) if has_coordinates else Plain(),
         "anderson": lambda: Anderson(family, always=True),

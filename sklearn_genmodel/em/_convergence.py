@@ -9,7 +9,7 @@ __all__ = ["Convergence"]
 
 # Gains below this share of the bound are rounding.
 ROUNDING = 1e-14
-# A rate has settled if its distance from 1 changes by less than this share in a pass.
+# A rate has settled if its distance from 1 changes by less than this share in three passes.
 STEADY = 0.3
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,9 +22,14 @@ __all__ = ["FitOptions", "StartResult", "fit_mixture"]
 
 Array = NDArray[np.float64]
 
-AUTO_STARTS = 24
+AUTO_STARTS, FEWEST_STARTS = 24, 4
 MOVES_PER_COMPONENT, MOST_MOVES = 20, 100
+# Multiplications that the starts, and the moves, may cost; and passes that one of each takes.
+WORK = 2e10
+PASSES_PER_START, PASSES_PER_MOVE = 25, 40
+MOST_RUNS = 3
 SEARCH_TOL = 1e-6
+SAMPLE_ROWS, ROWS_PER_COMPONENT = 8192, 50
 
 
 class FitOptions(NamedTuple):
@@ -38,7 +44,11 @@ class FitOptions(NamedTuple):
 
 
 class StartResult(NamedTuple):
-    """How one start fared: its bound (nats per row), its passes, why it was dropped (or None)."""
+    """How one start fared: its bound (nats per row), its passes, why it was dropped (or None).
+
+    Starts that were dropped have the bound they had reached by then, on the sample of the rows on
+    which starts compete if the data are large; the start that was chosen has that of the fit.
+    """
 
     start: str
     lower_bound: float
@@ -96,7 +106,7 @@ def fit_mixture(
         If there are fewer distinct rows than components, or every start breaks down.
     """
     compact = canonical_rows(rows)
-    sample = row_sample(compact)
+    sample = row_sample(compact, max(SAMPLE_ROWS, ROWS_PER_COMPONENT * options.n_components))
     _check_enough_rows(sample, options.n_components)
     pooled = family.m_step(family.suffstats(sample.X, sample.weights[:, None]))
     search = Search(
@@ -105,8 +115,9 @@ def fit_mixture(
         options.n_components,
         pooled,
         rng,
-        options.tol or SEARCH_TOL,
+        0.1 * (options.tol or SEARCH_TOL),
         options.acceleration,
+        max(len(compact), compact.total_weight),
     )
     dependent = family.dependent_columns(pooled)
     try:
@@ -132,9 +143,7 @@ def _runs(
 
     No sound one can follow a contender that was degenerate before, for they are ranked last.
     """
-    for contender in contenders:
-        if contender.broken:
-            continue
+    for contender in islice((c for c in contenders if not c.broken), MOST_RUNS):
         result = _attempt(search.family, rows, contender, options, monitor)
         if result is not None:
             degenerate = search.degenerate(result.theta)
@@ -171,10 +180,18 @@ def _contenders(search: Search, rows: Rows, options: FitOptions) -> list[Contend
         return [Contender("given responsibilities", theta)]
     if n_components == 1:
         return [Contender("all rows", Theta(np.ones(1), search.pooled))]
-    n_init = AUTO_STARTS if options.n_init == "auto" else int(options.n_init)
-    thorough = init == options.n_init == "auto"
-    n_moves = min(MOVES_PER_COMPONENT * n_components, MOST_MOVES) if thorough else 0
-    return search.run(init, n_init, n_moves)
+    n_init, n_moves = _effort(search)
+    if options.n_init != "auto":
+        n_init, n_moves = int(options.n_init), 0
+    return search.run(init, n_init, n_moves if init == "auto" else 0)
+
+
+def _effort(search: Search) -> tuple[int, int]:
+    """Number of starts and of moves: many where a pass is cheap, few where it is not."""
+    width = search.family.width(search.rows.X.shape[1])
+    n_passes = WORK / (len(search.rows) * search.n_components * width)
+    n_moves = min(MOVES_PER_COMPONENT * search.n_components, MOST_MOVES, n_passes / PASSES_PER_MOVE)
+    return int(np.clip(n_passes / PASSES_PER_START, FEWEST_STARTS, AUTO_STARTS)), int(n_moves)
 
 
 def _check_enough_rows(rows: Rows, n_components: int) -> None:
@@ -196,7 +213,7 @@ def _report(
 
 
 def _fate(search: Search, contender: Contender) -> tuple[str, float, int, str]:
-    reason = contender.broken or "another start has a higher bound"
+    reason = contender.broken or "another start was ahead of it"
     if not contender.broken and search.degenerate(contender.theta):
         reason = "a component is degenerate: near-singular, or on hardly any rows"
     return contender.start, contender.lower_bound, contender.n_iter, reason

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 
-__all__ = ["INITS", "complete", "nearest_rows", "partitions", "standardized", "whitened"]
+__all__ = ["INIT_NAMES", "complete", "nearest_rows", "partitions", "standardized", "whitened"]
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.intp]
@@ -97,6 +96,8 @@ def nearest_rows(Z: Array, row: int) -> NDArray[np.intp]:
 
 
 def _kmeans(Z: Array, weights: Array, n_components: int, rng: np.random.Generator) -> Labels:
+    from sklearn.cluster import KMeans
+
     kmeans = KMeans(n_components, n_init=1, random_state=_seed(rng))
     with warnings.catch_warnings():
         # Clusters that stay empty are given a row afterwards.
@@ -108,6 +109,8 @@ def _kmeans(Z: Array, weights: Array, n_components: int, rng: np.random.Generato
 def _kmeans_plusplus(
     Z: Array, weights: Array, n_components: int, rng: np.random.Generator
 ) -> Labels:
+    from sklearn.cluster import kmeans_plusplus
+
     centers, _ = kmeans_plusplus(Z, n_components, sample_weight=weights, random_state=_seed(rng))
     return _nearest_center(Z, centers)
 
@@ -127,6 +130,8 @@ def _random_cuts(Z: Array, weights: Array, n_components: int, rng: np.random.Gen
     return labels
 
 
+# The names that users may give, and one kind more that only "auto" uses.
+INIT_NAMES = ("auto", "kmeans", "k-means++", "random")
 INITS: dict[str, Callable[[Array, Array, int, np.random.Generator], Labels]] = {
     "kmeans": _kmeans,
     "k-means++": _kmeans_plusplus,

@@ -25,7 +25,7 @@ BLOCKS_PER_CHUNK = 16
 
 # Up to this many values, data are always sorted and merged.
 SMALL_DATA = 2**19
-SAMPLE_ROWS = 4096
+HASH_SEED = np.uint64(0x9E3779B97F4A7C15)
 HASH_FACTORS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
@@ -119,16 +119,13 @@ def canonical_rows(rows: Rows) -> Rows:
     -------
     rows : Rows
     """
-    if rows.X.size > SMALL_DATA:
-        hashes = _hashes(rows)
-        hashes.sort()
-        if 2 * np.count_nonzero(hashes[1:] != hashes[:-1]) > len(rows):
-            return rows
+    if rows.X.size > SMALL_DATA and 2 * len(_distinct(_hashes(rows))) > len(rows):
+        return rows
     X, weights = distinct_rows(rows.X, rows.sample_weight)
     return Rows(X, weights, rows.map)
 
 
-def row_sample(rows: Rows) -> Rows:
+def row_sample(rows: Rows, n_rows: int) -> Rows:
     """A sample of distinct rows, each with all its weight, for finding starts.
 
     Rows are chosen by a hash of their values, so that neither order nor weight matters.
@@ -136,16 +133,18 @@ def row_sample(rows: Rows) -> Rows:
     Parameters
     ----------
     rows : Rows
+    n_rows : int
+        Largest number of distinct rows.
 
     Returns
     -------
     rows : Rows
-        At most SAMPLE_ROWS distinct rows.
     """
     X, weights = rows.X, rows.sample_weight
-    if len(rows) > SAMPLE_ROWS:
+    if len(rows) > n_rows:
         hashes = _hashes(rows)
-        chosen = hashes <= np.partition(hashes, SAMPLE_ROWS - 1)[SAMPLE_ROWS - 1]
+        distinct = _distinct(hashes.copy())
+        chosen = hashes <= distinct[min(n_rows, len(distinct)) - 1]
         X, weights = X[chosen], None if weights is None else weights[chosen]
     return Rows(*distinct_rows(X, weights), rows.map)
 
@@ -181,10 +180,16 @@ def _hashes(rows: Rows) -> NDArray[np.uint64]:
         for block in rows.blocks(chunk):
             values = np.where(np.isnan(block.X), np.nan, block.X + 0.0)
             bits = np.ascontiguousarray(values).view(np.uint64)
-            mixed = np.zeros(len(bits), dtype=np.uint64)
+            mixed = np.full(len(bits), HASH_SEED)
             for column in bits.T:
                 mixed = (mixed ^ column) * HASH_FACTORS[0]
                 mixed = (mixed ^ (mixed >> np.uint64(29))) * HASH_FACTORS[1]
                 mixed ^= mixed >> np.uint64(32)
             hashes[block.rows] = mixed
     return hashes
+
+
+def _distinct(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Distinct values in ascending order; sorts the array it is given."""
+    hashes.sort()
+    return hashes[np.append(True, hashes[1:] != hashes[:-1])]

@@ -46,6 +46,7 @@ TRIALS = ((10, 0.2), (20, 0.05), (40, 0.01))
 SAME_OPTIMUM = 1e-6
 NEAR_BOUND, NEAR_WEIGHT = 2e-4, 2e-3
 TWINS = 0.02
+BLEND = 0.02
 POLISH_PASSES = 300
 MOVES_AT_A_TIME = 10
 
@@ -80,6 +81,8 @@ class Search:
     rng : numpy.random.Generator
     tol : float
     acceleration : str or None
+    n_rows : float
+        Number of rows that the sample stands for.
     """
 
     family: Family
@@ -88,7 +91,8 @@ class Search:
     pooled: Any
     rng: np.random.Generator
     tol: float
-    acceleration: str | None = "auto"
+    acceleration: str | None
+    n_rows: float
     step: Step = field(init=False)
 
     def __post_init__(self) -> None:
@@ -116,7 +120,7 @@ class Search:
             self._polish(contender)
         best = max(finalists, key=self.rank)
         if len(finalists) == FINALISTS and all(_alike(other, best) for other in finalists):
-            n_moves = min(n_moves, MOVES_AT_A_TIME * (self.n_components - 1))
+            n_moves = min(n_moves, MOVES_AT_A_TIME * self.n_components)
         if self._has_twins(best.theta):
             n_moves = max(n_moves, MOVES_AT_A_TIME)
         moved = self._improve(best, n_moves)
@@ -130,7 +134,7 @@ class Search:
 
     def degenerate(self, theta: Theta) -> bool:
         """Whether some component owes its likelihood to a near-singularity."""
-        n_rows = theta.weights * max(len(self.rows), self.rows.total_weight)
+        n_rows = theta.weights * self.n_rows
         return bool(self.family.degenerate(theta.params, n_rows, self.pooled).any())
 
     def _has_twins(self, theta: Theta) -> bool:
@@ -211,7 +215,9 @@ class Search:
         resp[claimed, gone] = 1.0
 
     def _theta(self, resp: Array) -> Theta:
-        return theta_from_resp(self.family, self.rows, resp, self.pooled)
+        """M-step from responsibilities, blended so that no parameter starts on an edge."""
+        blended = (1.0 - BLEND) * resp + BLEND / self.n_components
+        return theta_from_resp(self.family, self.rows, blended, self.pooled)
 
     def _advance(self, contenders: list[Contender], n_passes: int) -> None:
         """Run plain EM for a few passes, all at once where components share no parameters."""

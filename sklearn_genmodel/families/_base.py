@@ -35,10 +35,6 @@ class Family(BaseEstimator):
     and is much faster. The simplest one to read is ``Poisson``.
     :func:`sklearn_genmodel.testing.check_family` runs the whole contract on a family.
 
-    See Also
-    --------
-    ExponentialFamily : Families with sufficient statistics of fixed size.
-
     Examples
     --------
     >>> from sklearn_genmodel.families import Poisson
@@ -108,6 +104,8 @@ class Family(BaseEstimator):
         -------
         params : NamedTuple
         """
+        if type(self).weighted_mle is Family.weighted_mle:
+            raise NotImplementedError(f"{type(self).__name__} must define weighted_mle or m_step")
         return self.weighted_mle(stats.X, stats.resp)
 
     def sample(self, params: Any, labels: NDArray[np.intp], rng: np.random.Generator) -> Array:
@@ -292,7 +290,7 @@ class Family(BaseEstimator):
         kernel : callable
             ``kernel(X_block)`` returns ``(log_prob, accumulate)``: the log-densities without
             `log_base_measure`, as (n_components, n_rows), and a function that maps weights of that
-            shape to the block's sufficient statistics.
+            shape to the block's sufficient statistics, before the same thread's next block.
         """
 
         def block(X: Array) -> tuple[Array, Accumulate]:

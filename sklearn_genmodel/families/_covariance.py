@@ -193,14 +193,6 @@ class Tied(Full):
         np.einsum("ij,ij->j", whitened, whitened, out=features[-1])
         features[-1] *= -0.5
 
-    def features(self, x: Array, factor: Array) -> Array:
-        """Features of columns x, (width, n_samples)."""
-        d, n_samples = x.shape
-        features = np.empty((self.width(d), n_samples))
-        features[0], features[1 : 1 + d] = 1.0, x
-        self.complete(features, d, factor)
-        return features
-
     def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
         first_order = features[: 1 + n_features]
         moments = resp @ first_order.T

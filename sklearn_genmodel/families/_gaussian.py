@@ -16,11 +16,10 @@ from sklearn_genmodel.families._support import REALS, Support
 
 __all__ = ["Gaussian", "GaussianParams"]
 
-# A component on fewer than n_features + 1.5 rows is a likelihood spike, and so is one that is
-# 1,000 times thinner than the data and stands on fewer than 10 (n_features + 1) rows.
+# A component on at most n_features + 1.5 rows is a likelihood spike. One with less than 1e-3 of the
+# variance of its peers in some direction may be.
 SPIKE_ROWS, SPIKE_DIMENSION = 1.5, 5
 SPIKE_RATIO = 1e-3
-THIN_ROWS = 10
 # Data are singular where the correlation matrix has an eigenvalue of at most 4 floors; a column
 # takes part if its loading is more than rounding.
 FLOORS, ROUNDING, LOADING = 4.0, 1e-13, 1e-3
@@ -191,20 +190,16 @@ class Gaussian(Family):
     def degenerate(
         self, params: GaussianParams, n_rows: Array, pooled: GaussianParams
     ) -> NDArray[np.bool_]:
-        """Components at the floor, or thin and on a handful of rows."""
-        d = params.means.shape[1]
+        """Components at the floor, on too few rows, or thin without rows enough to explain it."""
+        d, matrices = params.means.shape[1], self.covariance_matrices(params)
         (total,) = self.covariance_matrices(pooled)
-        deviations = np.sqrt(np.diagonal(total))
-        scale = np.outer(deviations, deviations)
-        smallest = np.linalg.eigvalsh(self.covariance_matrices(params) / scale)[:, 0]
-        thickness = np.linalg.eigvalsh(total / scale)[0]
+        smallest, thickness = _thinnest(matrices, total), _thinnest(total[None], total)[0]
         at_floor = (smallest <= 2.0 * self.reg_covar) & (thickness > FLOORS * self.reg_covar)
         if self.covariance_type == "tied":
             return at_floor
         dimension = d if self.covariance_type == "full" else min(d, SPIKE_DIMENSION)
         few = (n_rows <= dimension + SPIKE_ROWS) & (len(n_rows) > 1)
-        thin = (smallest < SPIKE_RATIO * thickness) & (n_rows < THIN_ROWS * (d + 1))
-        degenerate: NDArray[np.bool_] = at_floor | few | thin
+        degenerate: NDArray[np.bool_] = at_floor | few | _by_chance(matrices, n_rows)
         return degenerate
 
     def dependent_columns(self, pooled: GaussianParams) -> NDArray[np.intp]:
@@ -219,3 +214,24 @@ class Gaussian(Family):
         """Standard deviations of every component's columns."""
         structure = self._structure
         return structure.scales(structure.factor(params.covariances))
+
+
+def _thinnest(matrices: Array, unit: Array) -> Array:
+    """Smallest eigenvalue of every matrix in units of the standard deviations of another."""
+    deviations = np.sqrt(np.diagonal(unit))
+    return np.asarray(np.linalg.eigvalsh(matrices / np.outer(deviations, deviations))[:, 0])
+
+
+def _by_chance(matrices: Array, n_rows: Array) -> NDArray[np.bool_]:
+    """Thin components that so few rows out of so many could form by chance.
+
+    With a share v of its peers' volume, a component of m rows out of n gains about
+    m log(m / (n v)) - m over rows that are spread like the rest; that must pay for its shape.
+    """
+    n, d = n_rows.sum(), matrices.shape[1]
+    within = np.einsum("k,kij->ij", n_rows / n, matrices)
+    thin = _thinnest(matrices, within) < SPIKE_RATIO * _thinnest(within[None], within)
+    log_volume = 0.5 * (np.linalg.slogdet(matrices)[1] - np.linalg.slogdet(within)[1])
+    gain = n_rows * (np.log(np.maximum(n_rows, TINY) / n) - log_volume - 1.0)
+    chance: NDArray[np.bool_] = thin & (gain < 0.5 * d * (d + 3) * np.log(n))
+    return chance

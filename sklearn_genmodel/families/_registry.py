@@ -16,7 +16,7 @@ NAMES: dict[str, type[Family]] = {
 }
 
 
-def resolve_family(family: str | Family) -> Family:
+def resolve_family(family: object) -> Family:
     """Turn the name of a family into that family with its defaults; pass families through.
 
     Parameters
@@ -47,8 +47,9 @@ def resolve_family(family: str | Family) -> Family:
             raise ValueError(f"family={family!r} is unknown: choose one of {known}.")
         return NAMES[family]()
     if not isinstance(family, Family):
+        hint = " Did you forget the parentheses?" if isinstance(family, type) else ""
         raise TypeError(
             f"family must be a name or an instance of sklearn_genmodel.families.Family, "
-            f"got {family!r}."
+            f"got {family!r}.{hint}"
         )
     return family

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel._validation import check_number, refuse_lazy
-from sklearn_genmodel.em import Theta
+from sklearn_genmodel.em import INIT_NAMES, Theta
 from sklearn_genmodel.families import Family
 
 __all__ = ["check_arguments", "check_init", "check_params", "check_resp", "check_warm_start"]
@@ -17,7 +17,6 @@ __all__ = ["check_arguments", "check_init", "check_params", "check_resp", "check
 Array = NDArray[np.float64]
 
 ACCELERATIONS = ("auto", "anderson", "squarem", None)
-INITS = ("auto", "kmeans", "k-means++", "random")
 
 
 def check_arguments(mixture: Any) -> None:
@@ -66,7 +65,7 @@ def check_init(init: Any, n_samples: int, n_components: int) -> str | Array:
         If the name is unknown, or the array is neither responsibilities nor labels.
     """
     if isinstance(init, str):
-        _check_choice("init", init, INITS, ", or pass responsibilities or labels")
+        _check_choice("init", init, INIT_NAMES, ", or pass responsibilities or labels")
         return init
     refuse_lazy("init", init)
     init = np.asarray(init)
@@ -154,7 +153,7 @@ def check_params(family: Family, weights: Any, params: Any) -> tuple[Array, Any]
         )
     params = type(params)(*(np.array(field, dtype=np.float64) for field in params))
     _check_component_means(family, len(weights), params)
-    return weights, params
+    return weights / weights.sum(), params
 
 
 def check_warm_start(mixture: Any, family: Family, n_features: int) -> Theta:

@@ -250,7 +250,8 @@ class MixtureDistribution(
         facts = f"{type(self).__name__}: {n_components} {what}, {self.n_parameters()} parameters"
         if hasattr(self, "lower_bound_"):
             ending = "converged" if self.converged_ else "not converged"
-            facts += f", {self.lower_bound_:.6g} nats per row, {ending} in {self.n_iter_} passes"
+            n_iter = self.init_results_[0].n_iter
+            facts += f", {self.lower_bound_:.6g} nats per row, {ending} in {n_iter} passes"
         return summary_table(facts, theta.weights, self.family_.mean(theta.params), list(names))
 
     def _theta(self) -> Theta:

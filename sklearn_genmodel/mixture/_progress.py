@@ -16,8 +16,9 @@ __all__ = ["Progress"]
 
 DEGENERATE = (
     "Every start ended with a degenerate component: one that is near-singular, or stands on hardly "
-    "any rows, so that its likelihood says little about the data. Lower n_components, choose a "
-    "simpler covariance_type, or raise reg_covar."
+    "any rows, so that its likelihood says little about the data. Lower n_components or choose a "
+    "simpler covariance_type. Where clusters are that tight or that far apart, lower reg_covar, "
+    "below which, relative to the variance of each column, no covariance falls."
 )
 MOST_NAMES = 5
 # From `warn` to the caller of `fit`: past this module, `fit` and its two decorators.
@@ -79,7 +80,8 @@ class Progress:
 def _dependent(names: list[str]) -> str:
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return (
-        f"Columns {', '.join(names[:MOST_NAMES])}{more} are linearly dependent: the covariance of "
-        "the data is singular, and the likelihood depends on reg_covar. Drop columns that others "
-        "determine, add rows, or choose covariance_type='diag'."
+        f"Columns {', '.join(names[:MOST_NAMES])}{more} are linearly dependent to within "
+        "reg_covar: the covariance of the data is singular, and the likelihood depends on "
+        "reg_covar. Drop columns that others determine, add rows, or choose "
+        "covariance_type='diag'; where clusters lie very far apart, lower reg_covar."
     )

@@ -223,7 +223,7 @@ def test_summary():
     facts, header, *body = mixture.summary().splitlines()
     assert facts.startswith("EMMixture: 2 Gaussian components, 11 parameters, ")
     assert f"{mixture.lower_bound_:.6g} nats per row" in facts
-    assert f"converged in {mixture.n_iter_} passes" in facts
+    assert f"converged in {mixture.init_results_[0].n_iter} passes" in facts
     assert header.split() == [
         "component",
         "weight",

@@ -14,7 +14,7 @@ from sklearn_genmodel.families import Gaussian
 COVARIANCE_TYPES = ["full", "tied", "diag", "spherical"]
 RNG = np.random.default_rng(0)
 X = np.concatenate([RNG.normal(size=(60, 2)), RNG.normal(5.0, 1.0, size=(60, 2))])
-DEPENDENT = "linearly dependent: the covariance of the data is singular"
+DEPENDENT = "linearly dependent to within reg_covar: the covariance of the data is singular"
 
 
 def fit(X, n_components=2, covariance_type="full", **arguments):

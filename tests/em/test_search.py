@@ -1,0 +1,93 @@
+"""The search for starts: large data, rare clusters, and families that lack something."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from sklearn_genmodel import EMMixture
+from sklearn_genmodel.em._rows import Rows, canonical_rows, distinct_rows, row_sample
+from sklearn_genmodel.families import Family, Poisson
+
+
+def fit_quietly(X, n_components=2, **settings):
+    """Fit, any warning being an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return EMMixture(n_components, random_state=0, **settings).fit(X)
+
+
+def test_many_equal_rows_do_not_crowd_out_the_sample():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(0, 1, (60_000, 10)), np.zeros((20_000, 10))])
+    sample = row_sample(Rows(X), 1000)
+    assert len(sample) == 1000
+    np.testing.assert_array_equal(sample.X, distinct_rows(sample.X, None)[0])
+
+
+def test_the_sample_knows_neither_order_nor_repetition():
+    rng = np.random.default_rng(0)
+    X, weights = rng.normal(size=(20_000, 3)), rng.integers(1, 4, 20_000)
+    one = row_sample(Rows(X, weights.astype(float)), 500)
+    two = row_sample(Rows(rng.permutation(np.repeat(X, weights, axis=0))), 500)
+    np.testing.assert_array_equal(one.X, two.X)
+    np.testing.assert_array_equal(one.weights, two.weights)
+
+
+def test_large_data_are_merged_where_that_pays():
+    X = np.random.default_rng(0).integers(0, 2, (200_000, 8)).astype(float)
+    merged = canonical_rows(Rows(X))
+    assert len(merged) == 2**8
+    assert merged.total_weight == len(X)
+
+
+def test_a_rare_cluster_of_large_data_is_no_spike():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(0, 1, (150_000, 4)), rng.normal(9, 1, (450, 4))])
+    mixture = fit_quietly(X, n_init=4)
+    assert mixture.weights_ == pytest.approx([1 - 450 / 150_450, 450 / 150_450], rel=1e-6)
+
+
+@pytest.mark.parametrize("n_rows", [10, 25, 29, 31])
+@pytest.mark.parametrize("distance", [100, 1000])
+def test_clusters_far_apart_are_no_spikes(n_rows, distance):
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(0, 1, (300, 2)), rng.normal(distance, 1, (n_rows, 2))])
+    mixture = fit_quietly(X)
+    assert mixture.weights_[1] * len(X) == pytest.approx(n_rows)
+
+
+def test_a_cluster_that_chance_does_not_explain_is_kept():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(0, 1, (400, 2)), rng.normal(3, 0.02, (20, 2))])
+    mixture = fit_quietly(X)
+    assert mixture.weights_[1] * len(X) == pytest.approx(20, abs=1)
+
+
+def test_counts_do_not_stick_at_a_rate_of_zero():
+    """Starts leave no component on an edge, from where EM moves away ever so slowly."""
+    rng = np.random.default_rng(0)
+    X = rng.poisson(np.where(rng.random(400) < 0.5, 0.3, 2.0)[:, None])
+    few, many = (EMMixture(2, family="poisson", n_init=n, random_state=0).fit(X) for n in (1, 24))
+    assert few.lower_bound_ == pytest.approx(many.lower_bound_, abs=1e-6)
+    assert few.params_.rates.min() > 0.1
+
+
+def test_acceleration_needs_coordinates():
+    class Plain(Poisson):
+        """A family without unconstrained coordinates."""
+
+        to_vector = Family.to_vector
+
+    X = np.array([[0], [1], [1], [2], [7], [9], [8]])
+    assert EMMixture(2, family=Plain(), random_state=0).fit(X).converged_
+    with pytest.raises(ValueError, match="needs to_vector"):
+        EMMixture(2, family=Plain(), acceleration="squarem").fit(X)
+
+
+def test_a_family_without_an_m_step_says_so():
+    class Bare(Family):
+        """Nothing but a name."""
+
+    with pytest.raises(NotImplementedError, match="Bare must define weighted_mle"):
+        Bare().weighted_mle(np.ones((3, 1)), np.ones((3, 1)))
