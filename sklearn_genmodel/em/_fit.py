@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel.em._acceleration import accelerator
+from sklearn_genmodel.em._contender import Contender
 from sklearn_genmodel.em._convergence import Convergence
 from sklearn_genmodel.em._loop import EMResult, Monitor, run_em
 from sklearn_genmodel.em._rows import Rows, canonical_rows, row_sample
-from sklearn_genmodel.em._search import BROKEN_RUN, Contender, Search
+from sklearn_genmodel.em._search import BROKEN_RUN, Search
 from sklearn_genmodel.em._steps import Theta, blocked_step, lower_bound, theta_from_resp
 from sklearn_genmodel.families import Family
 
@@ -83,6 +84,7 @@ def fit_mixture(
     options: FitOptions,
     rng: np.random.Generator,
     monitor: Monitor | None = None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> Fit:
     """Fit a mixture by EM.
 
@@ -95,6 +97,8 @@ def fit_mixture(
     rng : numpy.random.Generator
     monitor : callable, default=None
         Called with the parameters and the bound after every pass of the chosen run.
+    report : callable
+        Is told in a line how far the search for starts has come.
 
     Returns
     -------
@@ -118,6 +122,7 @@ def fit_mixture(
         0.1 * (options.tol or SEARCH_TOL),
         options.acceleration,
         max(len(compact), compact.total_weight),
+        report,
     )
     dependent = family.dependent_columns(pooled)
     try:

@@ -7,7 +7,8 @@ Hinton 2000; Zhao, Hautamaki and Franti 2012). All of it runs on distinct rows o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel.em._acceleration import accelerator
+from sklearn_genmodel.em._contender import Contender, alike, raised, stack
 from sklearn_genmodel.em._convergence import Convergence
 from sklearn_genmodel.em._init import complete, nearest_rows, partitions, whitened
 from sklearn_genmodel.em._loop import run_em
@@ -32,7 +34,7 @@ from sklearn_genmodel.em._steps import (
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.variational import log_normalize
 
-__all__ = ["BROKEN_RUN", "Contender", "Search"]
+__all__ = ["BROKEN_RUN", "Search"]
 
 Array = NDArray[np.float64]
 
@@ -43,27 +45,10 @@ ROUNDS = ((5, 0.5), (15, 0.25), (40, 0.125))
 FINALISTS = 3
 # A moved component has this many passes to come this close (nats per row) to the best bound.
 TRIALS = ((10, 0.2), (20, 0.05), (40, 0.01))
-SAME_OPTIMUM = 1e-6
-NEAR_BOUND, NEAR_WEIGHT = 2e-4, 2e-3
 TWINS = 0.02
 BLEND = 0.02
 POLISH_PASSES = 300
 MOVES_AT_A_TIME = 10
-
-
-@dataclass
-class Contender:
-    """A start, how far it has come, and what broke it ("" if nothing did)."""
-
-    start: str
-    theta: Theta
-    lower_bound: float = -np.inf
-    n_iter: int = 0
-    broken: str = ""
-
-    def break_down(self, error: Exception) -> None:
-        """Remember why this run cannot go on."""
-        self.broken, self.lower_bound = str(error), -np.inf
 
 
 @dataclass
@@ -83,6 +68,8 @@ class Search:
     acceleration : str or None
     n_rows : float
         Number of rows that the sample stands for.
+    report : callable
+        Is told in a line how far the search has come.
     """
 
     family: Family
@@ -93,6 +80,7 @@ class Search:
     tol: float
     acceleration: str | None
     n_rows: float
+    report: Callable[[str], None]
     step: Step = field(init=False)
 
     def __post_init__(self) -> None:
@@ -119,7 +107,7 @@ class Search:
         for contender in finalists:
             self._polish(contender)
         best = max(finalists, key=self.rank)
-        if len(finalists) == FINALISTS and all(_alike(other, best) for other in finalists):
+        if len(finalists) == FINALISTS and all(alike(other, best) for other in finalists):
             n_moves = min(n_moves, MOVES_AT_A_TIME * self.n_components)
         if self._has_twins(best.theta):
             n_moves = max(n_moves, MOVES_AT_A_TIME)
@@ -143,6 +131,9 @@ class Search:
         apart = np.abs(means[:, None] - means).max(axis=2)
         return bool((apart[np.triu_indices(len(means), 1)] < TWINS).any())
 
+    def _tell(self, what: str, best: Contender) -> None:
+        self.report(f"search: {what}, best lower bound {best.lower_bound:.10g} nats per row")
+
     def _starts(self, init: str, n_init: int) -> list[Contender]:
         starts = partitions(init, self._embedded, self.rows.weights, self.n_components, self.rng)
         identity = np.eye(self.n_components)
@@ -158,6 +149,7 @@ class Search:
             self._advance(contenders, n_passes)
             n_kept = max(FINALISTS, round(share * n_starts))
             contenders = sorted(contenders, key=self.rank, reverse=True)[:n_kept]
+            self._tell(f"{len(contenders)} of {n_starts} starts go on", contenders[0])
         return contenders
 
     def _improve(self, best: Contender, n_moves: int) -> list[Contender]:
@@ -169,11 +161,12 @@ class Search:
             for contender in self._catching_up(moved, best)[:FINALISTS]:
                 self._polish(contender)
             winner = max(moved, key=self.rank)
-            if self.rank(winner) > self.rank(_raised(best)):
+            if self.rank(winner) > self.rank(raised(best)):
                 best, failures = winner, 0
                 improved.append(winner)
             else:
                 failures += MOVES_AT_A_TIME
+            self._tell(f"{failures} of {n_moves} moves in a row without gain", best)
         return improved
 
     def _catching_up(self, contenders: list[Contender], best: Contender) -> list[Contender]:
@@ -183,7 +176,7 @@ class Search:
             contenders = [
                 contender
                 for contender in contenders
-                if contender.lower_bound >= best.lower_bound - slack and not _alike(contender, best)
+                if contender.lower_bound >= best.lower_bound - slack and not alike(contender, best)
             ]
         return sorted(contenders, key=self.rank, reverse=True)
 
@@ -232,7 +225,7 @@ class Search:
         return None
 
     def _advance_together(self, contenders: list[Contender], n_passes: int) -> None:
-        theta, n_mixtures = _stack([contender.theta for contender in contenders]), len(contenders)
+        theta, n_mixtures = stack([contender.theta for contender in contenders]), len(contenders)
         for _ in range(n_passes):
             theta, bounds = self._stacked(theta, n_mixtures)
             if not np.isfinite(bounds).all():
@@ -278,22 +271,3 @@ class Search:
     @cached_property
     def _whitened(self) -> Array:
         return whitened(self._embedded, self.rows.weights)
-
-
-def _stack(thetas: list[Theta]) -> Theta:
-    """The components of several mixtures side by side."""
-    weights = np.concatenate([theta.weights for theta in thetas])
-    fields = zip(*(theta.params for theta in thetas), strict=True)
-    return Theta(weights, type(thetas[0].params)(*map(np.concatenate, fields)))
-
-
-def _alike(one: Contender, other: Contender) -> bool:
-    """Whether two runs are near the same bound and the same mixing weights."""
-    difference = np.sort(one.theta.weights) - np.sort(other.theta.weights)
-    near = abs(one.lower_bound - other.lower_bound) < NEAR_BOUND
-    return bool(near and np.abs(difference).max() < NEAR_WEIGHT)
-
-
-def _raised(contender: Contender) -> Contender:
-    """What a contender must beat to be another optimum."""
-    return replace(contender, lower_bound=contender.lower_bound + SAME_OPTIMUM)

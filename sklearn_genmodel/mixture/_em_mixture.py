@@ -70,7 +70,7 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
     n_jobs : int or None, default=None
         Number of threads over blocks of rows; -1 is every core. Results do not depend on it.
     verbose : int, default=0
-        1 prints the outcome of the fit, 2 every pass.
+        1 prints how the search for starts goes on and the outcome, 2 every pass as well.
 
     Attributes
     ----------
@@ -176,7 +176,8 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
         self._forget()
         progress = Progress(self, family, FitTask(self, X, y, sample_weight))
         with row_threads(self.n_jobs) as mapper:
-            fitted = fit_mixture(family, replace(rows, map=mapper), options, rng, progress)
+            rows = replace(rows, map=mapper)
+            fitted = fit_mixture(family, rows, options, rng, progress, progress.report)
         self._store(family, fitted, keep_order=not isinstance(options.init, str))
         progress.end(fitted)
         return self

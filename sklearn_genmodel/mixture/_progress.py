@@ -49,6 +49,11 @@ class Progress:
         self.stopped = self.stopped or self.task.iteration(lambda: self._attributes(theta))
         return self.stopped
 
+    def report(self, line: str) -> None:
+        """Take a line on how far the search for starts has come."""
+        if self.mixture.verbose:
+            print(f"EMMixture: {line}")
+
     def end(self, fitted: Fit) -> None:
         """Tell that the fit is over: callbacks, terminal, and warnings of what may mislead."""
         self.task.end(self._attributes(Theta(self.mixture.weights_, self.mixture.params_)))

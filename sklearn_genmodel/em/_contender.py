@@ -1,0 +1,50 @@
+"""A start in the tournament, and how two of them compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sklearn_genmodel.em._steps import Theta
+
+__all__ = ["Contender", "alike", "raised", "stack"]
+
+# Bounds (nats per row) that far apart are of different optima; runs that near in bound and in
+# mixing weights are on their way to the same one.
+SAME_OPTIMUM = 1e-6
+NEAR_BOUND, NEAR_WEIGHT = 2e-4, 2e-3
+
+
+@dataclass
+class Contender:
+    """A start, how far it has come, and what broke it ("" if nothing did)."""
+
+    start: str
+    theta: Theta
+    lower_bound: float = -np.inf
+    n_iter: int = 0
+    broken: str = ""
+
+    def break_down(self, error: Exception) -> None:
+        """Remember why this run cannot go on."""
+        self.broken, self.lower_bound = str(error), -np.inf
+
+
+def stack(thetas: list[Theta]) -> Theta:
+    """The components of several mixtures side by side."""
+    weights = np.concatenate([theta.weights for theta in thetas])
+    fields = zip(*(theta.params for theta in thetas), strict=True)
+    return Theta(weights, type(thetas[0].params)(*map(np.concatenate, fields)))
+
+
+def alike(one: Contender, other: Contender) -> bool:
+    """Whether two runs are near the same bound and the same mixing weights."""
+    difference = np.sort(one.theta.weights) - np.sort(other.theta.weights)
+    near = abs(one.lower_bound - other.lower_bound) < NEAR_BOUND
+    return bool(near and np.abs(difference).max() < NEAR_WEIGHT)
+
+
+def raised(contender: Contender) -> Contender:
+    """What a contender must beat to be another optimum."""
+    return replace(contender, lower_bound=contender.lower_bound + SAME_OPTIMUM)
