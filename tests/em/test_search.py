@@ -91,3 +91,12 @@ def test_a_family_without_an_m_step_says_so():
 
     with pytest.raises(NotImplementedError, match="Bare must define weighted_mle"):
         Bare().weighted_mle(np.ones((3, 1)), np.ones((3, 1)))
+
+
+def test_a_verbose_search_shows_how_far_it_has_come(capsys):
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    EMMixture(2, random_state=0, verbose=1).fit(X)
+    lines = capsys.readouterr().out.splitlines()
+    assert any("search: 12 of 24 starts go on" in line for line in lines)
+    assert any("moves in a row without gain" in line for line in lines)
+    assert lines[-4].startswith("EMMixture: 2 Gaussian components")
