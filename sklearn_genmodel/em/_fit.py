@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 AUTO_STARTS, FEWEST_STARTS = 24, 4
 MOVES_PER_COMPONENT, MOST_MOVES = 20, 100
 # Multiplications that the starts, and the moves, may cost; and passes that one of each takes.
-WORK = 2e10
+WORK = 4e9
 PASSES_PER_START, PASSES_PER_MOVE = 25, 40
 MOST_RUNS = 3
 SEARCH_TOL = 1e-6

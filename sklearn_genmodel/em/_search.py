@@ -157,7 +157,7 @@ class Search:
         improved: list[Contender] = []
         failures = 0
         while failures < n_moves and len(improved) <= self.n_components:
-            moved = [self._moved(best.theta) for _ in range(MOVES_AT_A_TIME)]
+            moved = [self._moved(best.theta) for _ in range(min(MOVES_AT_A_TIME, n_moves))]
             for contender in self._catching_up(moved, best)[:FINALISTS]:
                 self._polish(contender)
             winner = max(moved, key=self.rank)
@@ -165,7 +165,7 @@ class Search:
                 best, failures = winner, 0
                 improved.append(winner)
             else:
-                failures += MOVES_AT_A_TIME
+                failures += len(moved)
             self._tell(f"{failures} of {n_moves} moves in a row without gain", best)
         return improved
 
