@@ -1,7 +1,8 @@
 """Fewer passes for slow problems: proposals that look ahead of plain EM.
 
 `run_em` drops a proposal that lowers the bound, so none of these can end below the point where it
-set in. They set in only once EM is slow and settled, so that they do not choose the optimum.
+set in. They set in only once EM is slow and settled; near a saddle they may still climb another
+optimum than plain EM would.
 """
 
 from __future__ import annotations
