@@ -6,14 +6,27 @@ from sklearn_genmodel._validation._arguments import (
     refuse_lazy,
     unchanged_on_error,
 )
-from sklearn_genmodel._validation._rows import check_rows, check_support, column_names
+from sklearn_genmodel._validation._frames import FrameSchema
+from sklearn_genmodel._validation._rows import (
+    check_finite,
+    check_rows,
+    check_support,
+    column_names,
+)
+from sklearn_genmodel._validation._table import Table, decode_rows, encode_table, read_table
 
 __all__ = [
+    "FrameSchema",
+    "Table",
+    "check_finite",
     "check_number",
     "check_rows",
     "check_support",
     "check_weights",
     "column_names",
+    "decode_rows",
+    "encode_table",
+    "read_table",
     "refuse_lazy",
     "unchanged_on_error",
 ]

@@ -10,7 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_genmodel._validation._arguments import refuse_lazy
 
-__all__ = ["check_rows", "check_support", "column_names"]
+__all__ = ["check_finite", "check_rows", "check_support", "column_names", "refuse_times"]
 
 Array = NDArray[np.float64]
 
@@ -62,7 +62,7 @@ def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool) -> Array
         For anything else that is not a table of finite numbers; the message names the column.
     """
     refuse_lazy("X", X)
-    _refuse_times(X)
+    refuse_times(X)
     try:
         rows = validate_data(
             estimator,
@@ -76,7 +76,7 @@ def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool) -> Array
         if what is None:
             raise
         raise type(error)(f"{error}. {what}: encode or drop such columns.") from error
-    _check_finite(rows, column_names(estimator, rows.shape[1]), allow_nan=allow_nan)
+    check_finite(rows, column_names(estimator, rows.shape[1]), allow_nan=allow_nan)
     return rows
 
 
@@ -141,7 +141,7 @@ def _check_observed(X: Array, names: list[str]) -> None:
             raise ValueError(f"Column {names[column]} holds nothing but NaN: drop the column.")
 
 
-def _refuse_times(X: Any) -> None:
+def refuse_times(X: Any) -> None:
     """Raise for columns of dates and times, which conversion would turn into huge numbers."""
     dtypes = getattr(X, "dtypes", getattr(X, "dtype", ()))
     listed = list(dtypes) if np.iterable(dtypes) else [dtypes]
@@ -174,7 +174,7 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def _check_finite(X: Array, names: list[str], *, allow_nan: bool) -> None:
+def check_finite(X: Array, names: list[str], *, allow_nan: bool) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(X.sum(dtype=np.float64)):
             return

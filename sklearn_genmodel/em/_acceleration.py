@@ -214,7 +214,7 @@ def accelerator(name: str | None, family: Family) -> Accelerator:
     -------
     accelerator : Accelerator
     """
-    has_coordinates = type(family).to_vector is not Family.to_vector
+    has_coordinates = family.has_coordinates
     if name is not None and name != "auto" and not has_coordinates:
         raise ValueError(
             f"acceleration={name!r} needs to_vector and from_vector, which {type(family).__name__} "

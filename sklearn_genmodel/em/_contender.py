@@ -8,7 +8,7 @@ import numpy as np
 
 from sklearn_genmodel.em._steps import Theta
 
-__all__ = ["Contender", "alike", "raised", "stack"]
+__all__ = ["Contender", "alike", "raised"]
 
 # Bounds (nats per row) that far apart are of different optima; runs that near in bound and in
 # mixing weights are on their way to the same one.
@@ -29,13 +29,6 @@ class Contender:
     def break_down(self, error: Exception) -> None:
         """Remember why this run cannot go on."""
         self.broken, self.lower_bound = str(error), -np.inf
-
-
-def stack(thetas: list[Theta]) -> Theta:
-    """The components of several mixtures side by side."""
-    weights = np.concatenate([theta.weights for theta in thetas])
-    fields = zip(*(theta.params for theta in thetas), strict=True)
-    return Theta(weights, type(thetas[0].params)(*map(np.concatenate, fields)))
 
 
 def alike(one: Contender, other: Contender) -> bool:

@@ -30,11 +30,15 @@ HASH_FACTORS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 class Block(NamedTuple):
-    """A few rows: their place, their values, their weights (None: all 1)."""
+    """A few rows: their place, values, weights (None: all 1), and prior over the components.
+
+    The latter is (n_components, n_rows), minus infinity where a component is forbidden.
+    """
 
     rows: slice
     X: Array
     sample_weight: Array | None
+    log_resp_prior: Array | None
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Rows:
     X: Array
     sample_weight: Array | None = None
     map: Map = map
+    resp_prior: Array | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -61,6 +66,12 @@ class Rows:
         """The weight of every row, 1 where none are given."""
         return np.ones(len(self)) if self.sample_weight is None else self.sample_weight
 
+    def take(self, chosen: NDArray[np.bool_]) -> Rows:
+        """The rows chosen, with all that belongs to them."""
+        weights = None if self.sample_weight is None else self.sample_weight[chosen]
+        prior = None if self.resp_prior is None else self.resp_prior[chosen]
+        return Rows(self.X[chosen], weights, self.map, prior)
+
     def chunks(self, width: int) -> list[list[slice]]:
         """Runs of block slices for rows that take `width` floats each in a pass."""
         size = int(np.clip(CACHE_FLOATS // width, SMALLEST_BLOCK, LARGEST_BLOCK))
@@ -72,7 +83,13 @@ class Rows:
         """The blocks of one chunk, in double precision."""
         for rows in chunk:
             weight = None if self.sample_weight is None else self.sample_weight[rows]
-            yield Block(rows, np.asarray(self.X[rows], dtype=np.float64), weight)
+            prior = None if self.resp_prior is None else _log(self.resp_prior[rows].T)
+            yield Block(rows, np.asarray(self.X[rows], dtype=np.float64), weight, prior)
+
+
+def _log(probs: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.log(probs)
 
 
 @cache
@@ -121,8 +138,7 @@ def canonical_rows(rows: Rows) -> Rows:
     """
     if rows.X.size > SMALL_DATA and 2 * len(_distinct(_hashes(rows))) > len(rows):
         return rows
-    X, weights = distinct_rows(rows.X, rows.sample_weight)
-    return Rows(X, weights, rows.map)
+    return _distinct_rows_of(rows)
 
 
 def row_sample(rows: Rows, n_rows: int) -> Rows:
@@ -140,13 +156,21 @@ def row_sample(rows: Rows, n_rows: int) -> Rows:
     -------
     rows : Rows
     """
-    X, weights = rows.X, rows.sample_weight
     if len(rows) > n_rows:
         hashes = _hashes(rows)
         distinct = _distinct(hashes.copy())
-        chosen = hashes <= distinct[min(n_rows, len(distinct)) - 1]
-        X, weights = X[chosen], None if weights is None else weights[chosen]
-    return Rows(*distinct_rows(X, weights), rows.map)
+        rows = rows.take(hashes <= distinct[min(n_rows, len(distinct)) - 1])
+    return _distinct_rows_of(rows)
+
+
+def _distinct_rows_of(rows: Rows) -> Rows:
+    """Merge rows that are equal in their values and in their prior over the components."""
+    if rows.resp_prior is None:
+        return Rows(*distinct_rows(rows.X, rows.sample_weight), rows.map)
+    d = rows.X.shape[1]
+    joint = np.concatenate([rows.X, rows.resp_prior], axis=1)
+    merged, weights = distinct_rows(joint, rows.sample_weight)
+    return Rows(merged[:, :d].copy(), weights, rows.map, merged[:, d:].copy())
 
 
 def distinct_rows(X: Array, sample_weight: Array | None) -> tuple[Array, Array]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel.em._acceleration import accelerator
-from sklearn_genmodel.em._contender import Contender, alike, raised, stack
+from sklearn_genmodel.em._contender import Contender, alike, raised
 from sklearn_genmodel.em._convergence import Convergence
 from sklearn_genmodel.em._init import complete, nearest_rows, partitions, whitened
 from sklearn_genmodel.em._loop import run_em
@@ -215,7 +215,7 @@ class Search:
     def _advance(self, contenders: list[Contender], n_passes: int) -> None:
         """Run plain EM for a few passes, all at once where components share no parameters."""
         sound = [contender for contender in contenders if not contender.broken]
-        if not self.family.shared and len(sound) > 1:
+        if not self.family.coupled and len(sound) > 1:
             try:
                 return self._advance_together(sound, n_passes)
             except BROKEN_RUN:
@@ -225,7 +225,10 @@ class Search:
         return None
 
     def _advance_together(self, contenders: list[Contender], n_passes: int) -> None:
-        theta, n_mixtures = stack([contender.theta for contender in contenders]), len(contenders)
+        n_mixtures = len(contenders)
+        weights = np.concatenate([contender.theta.weights for contender in contenders])
+        params = self.family.stack([contender.theta.params for contender in contenders])
+        theta = Theta(weights, params)
         for _ in range(n_passes):
             theta, bounds = self._stacked(theta, n_mixtures)
             if not np.isfinite(bounds).all():

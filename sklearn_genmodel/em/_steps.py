@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_genmodel.em._mixing import MixingWeights
 from sklearn_genmodel.em._rows import Block, Rows
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.variational import log_normalize
@@ -26,6 +27,7 @@ __all__ = [
 Array = NDArray[np.float64]
 
 TINY = float(np.finfo(np.float64).tiny)
+MAXIMUM_LIKELIHOOD = MixingWeights()
 
 
 class Theta(NamedTuple):
@@ -50,21 +52,23 @@ class Expectation(NamedTuple):
         return Expectation(*(a + b for a, b in zip(self, other, strict=True)))
 
 
-def blocked_step(family: Family, rows: Rows) -> Step:
+def blocked_step(family: Family, rows: Rows, mixing: MixingWeights = MAXIMUM_LIKELIHOOD) -> Step:
     """Make one EM pass a function of the parameters.
 
     Parameters
     ----------
     family : Family
     rows : Rows
+    mixing : MixingWeights
 
     Returns
     -------
     step : callable
         ``step(theta)`` returns the parameters after one E-step and one M-step, and the lower bound
-        of the parameters that came in: their mean log-likelihood per unit of weight, in nats.
+        of the parameters that came in: their mean log-likelihood per unit of weight, in nats, and
+        the log-density of their prior on the same scale.
     """
-    stacked = stacked_step(family, rows)
+    stacked = stacked_step(family, rows, mixing)
 
     def step(theta: Theta) -> tuple[Theta, float]:
         updated, bounds = stacked(theta, 1)
@@ -73,14 +77,17 @@ def blocked_step(family: Family, rows: Rows) -> Step:
     return step
 
 
-def stacked_step(family: Family, rows: Rows) -> Callable[[Theta, int], tuple[Theta, Array]]:
+def stacked_step(
+    family: Family, rows: Rows, mixing: MixingWeights = MAXIMUM_LIKELIHOOD
+) -> Callable[[Theta, int], tuple[Theta, Array]]:
     """Make one EM pass of several mixtures at once, which share the features of the rows.
 
     Parameters
     ----------
     family : Family
-        Components must share no parameters if there are several mixtures.
+        Not `coupled` if there are several mixtures.
     rows : Rows
+    mixing : MixingWeights
 
     Returns
     -------
@@ -96,6 +103,8 @@ def stacked_step(family: Family, rows: Rows) -> Callable[[Theta, int], tuple[The
         def expect(block: Block) -> Expectation:
             log_prob, accumulate = joint(block.X)
             grouped = log_prob.reshape(n_mixtures, -1, len(block.X))
+            if block.log_resp_prior is not None:
+                grouped += block.log_resp_prior
             log_evidence, resp = log_normalize(grouped)
             totals = log_evidence.sum(axis=1)
             if block.sample_weight is not None:
@@ -105,9 +114,9 @@ def stacked_step(family: Family, rows: Rows) -> Callable[[Theta, int], tuple[The
             return Expectation(totals, resp.sum(axis=1), accumulate(resp))
 
         total = _reduce(expect, Expectation.merge, rows, _width(family, theta, rows))
-        counts = total.counts.reshape(n_mixtures, -1)
-        weights = (counts / counts.sum(axis=1, keepdims=True)).ravel()
-        bounds = total.log_evidence / rows.total_weight + base
+        weights = mixing.estimate(total.counts.reshape(n_mixtures, -1)).ravel()
+        log_prior = _log_prior(family, mixing, theta, n_mixtures)
+        bounds = (total.log_evidence + log_prior) / rows.total_weight + base
         return Theta(weights, family.m_step(total.stats)), bounds
 
     return step
@@ -171,14 +180,17 @@ def log_joint(
     return joint
 
 
-def lower_bound(family: Family, theta: Theta, rows: Rows) -> float:
-    """Weighted mean log-likelihood of the parameters, in nats: the bound that EM raises.
+def lower_bound(
+    family: Family, theta: Theta, rows: Rows, mixing: MixingWeights = MAXIMUM_LIKELIHOOD
+) -> float:
+    """Weighted mean log-likelihood of the parameters, in nats, and their prior: what EM raises.
 
     Parameters
     ----------
     family : Family
     theta : Theta
     rows : Rows
+    mixing : MixingWeights
 
     Returns
     -------
@@ -187,10 +199,14 @@ def lower_bound(family: Family, theta: Theta, rows: Rows) -> float:
     joint = log_joint(family, theta)
 
     def log_evidence(block: Block) -> float:
-        values, _ = log_normalize(joint(block.X)[0])
+        log_prob = joint(block.X)[0]
+        if block.log_resp_prior is not None:
+            log_prob += block.log_resp_prior
+        values, _ = log_normalize(log_prob)
         return _weighted_sum(values, block)
 
     total = _reduce(log_evidence, float.__add__, rows, _width(family, theta, rows))
+    total += float(_log_prior(family, mixing, theta, 1)[0])
     return float(total / rows.total_weight + _mean_log_base_measure(family, rows))
 
 
@@ -234,6 +250,13 @@ def _reduce(
 
 def _width(family: Family, theta: Theta, rows: Rows) -> int:
     return family.width(rows.X.shape[1]) + len(theta.weights)
+
+
+def _log_prior(family: Family, mixing: MixingWeights, theta: Theta, n_mixtures: int) -> Array:
+    """Log-density of the prior of all parameters of every mixture, (n_mixtures,)."""
+    weights = theta.weights.reshape(n_mixtures, -1)
+    components = np.broadcast_to(family.log_prior(theta.params), theta.weights.shape)
+    return components.reshape(weights.shape).sum(axis=1) + mixing.log_prior(weights)
 
 
 def _weighted_sum(values: Array, block: Block) -> float:

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TINY", "Accumulate", "Array", "Kernel", "WeightedRows"]
+__all__ = [
+    "TINY",
+    "Accumulate",
+    "Array",
+    "JointStats",
+    "Kernel",
+    "WeightedRows",
+    "map_params",
+]
 
 Array = NDArray[np.float64]
 Accumulate = Callable[[Array], Any]
@@ -18,20 +26,64 @@ Kernel = Callable[[Array], tuple[Array, Accumulate]]
 TINY = float(np.finfo(np.float64).tiny)
 
 
+def map_params(function: Callable[..., Any], *several: Any) -> Any:
+    """Apply a function to every array of parameters, nested named tuples included.
+
+    Parameters
+    ----------
+    function : callable
+        Takes one array of each of `several`.
+    *several : NamedTuple
+        Parameters of the same family.
+
+    Returns
+    -------
+    params : NamedTuple
+        Of the type of the first.
+    """
+    first = several[0]
+    if not isinstance(first, tuple):
+        return function(*several)
+    mapped = [map_params(function, *parts) for parts in zip(*several, strict=True)]
+    return type(first)(*mapped) if hasattr(first, "_fields") else tuple(mapped)
+
+
 @dataclass(frozen=True)
 class WeightedRows:
     """Rows with their weights: the sufficient statistic of a family that has none smaller.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
-    resp : ndarray of shape (n_samples, n_components)
+    parts : tuple of pairs of ndarray
+        Rows (n_samples, n_features) and weights (n_samples, n_components), block by block.
     """
 
-    X: Array
-    resp: Array
+    parts: tuple[tuple[Array, Array], ...]
 
     def __add__(self, other: WeightedRows) -> WeightedRows:
-        return WeightedRows(
-            np.concatenate([self.X, other.X]), np.concatenate([self.resp, other.resp])
-        )
+        return WeightedRows(self.parts + other.parts)
+
+    @property
+    def rows(self) -> Array:
+        """All rows, (n_samples, n_features)."""
+        return np.concatenate([X for X, _ in self.parts])
+
+    @property
+    def resp(self) -> Array:
+        """Their weights, (n_samples, n_components)."""
+        return np.concatenate([resp for _, resp in self.parts])
+
+
+@dataclass(frozen=True)
+class JointStats:
+    """Statistics of several families side by side.
+
+    Parameters
+    ----------
+    parts : tuple
+    """
+
+    parts: tuple[Any, ...]
+
+    def __add__(self, other: JointStats) -> JointStats:
+        return JointStats(tuple(a + b for a, b in zip(self.parts, other.parts, strict=True)))

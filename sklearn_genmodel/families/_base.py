@@ -6,15 +6,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 
+from sklearn_genmodel._validation import Table
 from sklearn_genmodel.families._arrays import Accumulate, Array, Kernel, WeightedRows
+from sklearn_genmodel.families._hooks import EngineHooks
 from sklearn_genmodel.families._support import REALS, Support
 
 __all__ = ["Family"]
 
 
-class Family(BaseEstimator):
+class Family(EngineHooks):
     """A family of distributions whose members can be the components of a mixture.
 
     A family holds hyper-parameters only, as any scikit-learn estimator does before `fit`. Its
@@ -24,7 +25,8 @@ class Family(BaseEstimator):
     To write your own family, subclass this class and give it
 
     1. ``support``, the set of values a column may hold, and ``allow_nan``, whether NaN stands for a
-       missing value that the family can deal with (class attributes);
+       missing value that the family can deal with (class attributes; `column_supports` where
+       columns differ);
     2. ``log_prob(X, params)``, the log-density in nats, all constants included;
     3. ``weighted_mle(X, resp)``, the parameters that maximise the weighted log-likelihood of each
        component; or, where sums over rows are enough, ``suffstats`` and ``m_step``, which need no
@@ -44,6 +46,50 @@ class Family(BaseEstimator):
 
     support: ClassVar[Support] = REALS
     allow_nan: ClassVar[bool] = False
+    reads_tables: ClassVar[bool] = False
+
+    def column_supports(self, n_features: int) -> tuple[Support, ...]:
+        """What each column may hold.
+
+        Parameters
+        ----------
+        n_features : int
+
+        Returns
+        -------
+        supports : tuple of Support, of length n_features
+        """
+        return (self.support,) * n_features
+
+    def for_table(self, table: Table) -> Family:
+        """Return this family with the columns and the levels of a table filled in.
+
+        Asked at the start of a fit if ``reads_tables``; the table then need not be numeric.
+
+        Parameters
+        ----------
+        table : Table
+
+        Returns
+        -------
+        family : Family
+        """
+        return self
+
+    def for_rows(self, X: Array, sample_weight: Array | None, n_components: int) -> Family:
+        """Return this family with what its hyper-parameters leave to the data filled in.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+        sample_weight : ndarray of shape (n_samples,) or None
+        n_components : int
+
+        Returns
+        -------
+        family : Family
+        """
+        return self
 
     def log_prob(self, X: Array, params: Any) -> Array:
         """Log-density of every row under every component, in nats.
@@ -91,7 +137,7 @@ class Family(BaseEstimator):
         stats : object with ``+``
             The statistics of two sets of rows, added, are those of their union.
         """
-        return WeightedRows(X, resp)
+        return WeightedRows(((X, resp),))
 
     def m_step(self, stats: Any) -> Any:
         """Parameters that maximise the expected log-likelihood, from `suffstats`.
@@ -106,7 +152,7 @@ class Family(BaseEstimator):
         """
         if type(self).weighted_mle is Family.weighted_mle:
             raise NotImplementedError(f"{type(self).__name__} must define weighted_mle or m_step")
-        return self.weighted_mle(stats.X, stats.resp)
+        return self.weighted_mle(stats.rows, stats.resp)
 
     def sample(self, params: Any, labels: NDArray[np.intp], rng: np.random.Generator) -> Array:
         """Draw one row from component ``labels[i]`` for every i.
@@ -151,116 +197,64 @@ class Family(BaseEstimator):
             f"{type(self).__name__} must define n_parameters(n_components, n_features)"
         )
 
-    @property
-    def shared(self) -> frozenset[str]:
-        """Names of the parameters that all components share, and that lack their axis."""
-        return frozenset()
-
-    def take(self, params: Any, components: NDArray[np.intp]) -> Any:
-        """Parameters of the components with these indices, repeated or reordered at will.
+    def covariance(self, params: Any) -> Array:
+        """Covariance matrix of every component.
 
         Parameters
         ----------
         params : NamedTuple
-        components : ndarray of int, shape (n_taken,)
 
         Returns
         -------
-        params : NamedTuple
+        covariances : ndarray of shape (n_components, n_features, n_features)
         """
-        fields = params._asdict()
-        taken = {name: fields[name][components] for name in fields if name not in self.shared}
-        return params._replace(**taken)
+        raise NotImplementedError(f"{type(self).__name__} does not state its covariances")
 
-    def to_vector(self, params: Any, like: Any) -> Array:
-        """Parameters in unconstrained coordinates (roots, arcs, log-Cholesky).
-
-        Coordinates are to stay finite where a parameter goes to the edge of its space.
+    def marginal(self, params: Any, columns: NDArray[np.intp]) -> tuple[Family, Any]:
+        """Distribution of some columns of every component.
 
         Parameters
         ----------
         params : NamedTuple
-        like : NamedTuple
-            Parameters nearby that fix the origin and the units of the coordinates.
-
-        Returns
-        -------
-        vector : ndarray of shape (n_coordinates,)
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no unconstrained coordinates")
-
-    def from_vector(self, vector: Array, like: Any) -> Any:
-        """Inverse of `to_vector`.
-
-        Parameters
-        ----------
-        vector : ndarray of shape (n_coordinates,)
-        like : NamedTuple
-            The parameters that fixed the coordinates.
-
-        Returns
-        -------
-        params : NamedTuple
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no unconstrained coordinates")
-
-    def embed(self, X: Array) -> Array:
-        """Coordinates in which Euclidean distance is sensible, for finding starts.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-
-        Returns
-        -------
-        Z : ndarray of shape (n_samples, n_coordinates)
-        """
-        return X
-
-    def degenerate(self, params: Any, n_rows: Array, pooled: Any) -> NDArray[np.bool_]:
-        """Which components owe their likelihood to a near-singularity, not to the data.
-
-        Parameters
-        ----------
-        params : NamedTuple
-        n_rows : ndarray of shape (n_components,)
-            Number of distinct rows that each component stands for.
-        pooled : NamedTuple
-            The one-component fit to all the data, the yardstick.
-
-        Returns
-        -------
-        degenerate : ndarray of bool, shape (n_components,)
-        """
-        return np.zeros(len(n_rows), dtype=bool)
-
-    def dependent_columns(self, pooled: Any) -> NDArray[np.intp]:
-        """Columns that others determine, so that only a floor keeps the likelihood bounded.
-
-        Parameters
-        ----------
-        pooled : NamedTuple
-            The one-component fit to all the data.
-
-        Returns
-        -------
         columns : ndarray of int
-            Empty where the likelihood does not depend on a floor.
-        """
-        return np.empty(0, dtype=np.intp)
-
-    def width(self, n_features: int) -> int:
-        """Number of floats that a row occupies in a pass; blocks of rows are cut to fit a cache.
-
-        Parameters
-        ----------
-        n_features : int
+            Positions of the columns that stay, in the order wanted.
 
         Returns
         -------
-        width : int
+        family : Family
+        params : NamedTuple
         """
-        return 1 + n_features
+        raise NotImplementedError(f"{type(self).__name__} does not state its marginals")
+
+    def conditional(self, params: Any, x: Array) -> tuple[Family, Any]:
+        """Distribution of the columns that are missing from a row, given those that are not.
+
+        Parameters
+        ----------
+        params : NamedTuple
+        x : ndarray of shape (n_features,)
+            NaN where a column is missing.
+
+        Returns
+        -------
+        family : Family
+        params : NamedTuple
+            Of the missing columns, in their order.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not state its conditionals")
+
+    def log_prior(self, params: Any) -> Array | float:
+        """Log-density of the prior at the parameters of every component, up to a constant.
+
+        Parameters
+        ----------
+        params : NamedTuple
+
+        Returns
+        -------
+        log_prior : ndarray of shape (n_components,) or 0.0
+        """
+        return 0.0
 
     def log_base_measure(self, X: Array) -> Array | float:
         """log h(x): the part of the log-density that no parameter touches.

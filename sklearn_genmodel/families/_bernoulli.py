@@ -58,7 +58,7 @@ class Bernoulli(IndependentColumns):
 
     def from_means(self, means: Array) -> BernoulliParams:
         """p = share of ones."""
-        return BernoulliParams(np.clip(means, TINY, BELOW_ONE))
+        return BernoulliParams(np.clip(means[0], TINY, BELOW_ONE))
 
     def sample(
         self, params: BernoulliParams, labels: NDArray[np.intp], rng: np.random.Generator

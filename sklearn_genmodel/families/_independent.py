@@ -1,23 +1,34 @@
-"""Columns that are independent given the component, each with its mean for a parameter."""
+"""Columns that are independent given the component, each an exponential family of its own."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel
+from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel, map_params
+from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._exponential_family import ExponentialFamily
+from sklearn_genmodel.families._prior import MeanPrior, Prior, resolved_prior
 
 __all__ = ["IndependentColumns"]
 
 
 class IndependentColumns(ExponentialFamily):
-    """A family with log p(x) = sum_j linear_j x_j + constant_j + log h(x_j).
+    """A family with log p(x) = sum_j sum_s coefficient_sj t_s(x_j) + constant_j + log h(x_j).
 
     A missing value (NaN) drops its column's term and nothing else, which is the likelihood of what
-    was observed; the maximum-likelihood mean is that of the values observed. Subclasses define
-    ``coefficients``, ``from_means`` and ``log_base_terms``.
+    was observed; maximum-likelihood estimates follow from the mean statistics of the values
+    observed. Subclasses define ``coefficients``, ``from_means`` and ``log_base_terms``, and
+    ``statistics`` unless t(x) = x is all.
+
+    Parameters
+    ----------
+    prior : float, (float, means) or None, default=None
+        Conjugate prior, as a number of pseudo-observations per component and column whose mean
+        statistics are those of all the data, or are the ``means`` given: an array of shape
+        (n_statistics, n_features) or what broadcasts to it. None is maximum likelihood.
 
     Examples
     --------
@@ -30,8 +41,24 @@ class IndependentColumns(ExponentialFamily):
 
     allow_nan: ClassVar[bool] = True
 
-    def coefficients(self, params: Any) -> tuple[Array, Array]:
-        """Linear coefficients and constants of every column, (n_components, n_features) each.
+    def __init__(self, prior: Prior = None) -> None:
+        self.prior = prior
+
+    def statistics(self, X: Array) -> tuple[Array, ...]:
+        """Sufficient statistics t_1, t_2, ... of every value, NaN where it is missing.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+
+        Returns
+        -------
+        statistics : tuple of ndarray of shape (n_samples, n_features)
+        """
+        return (X,)
+
+    def coefficients(self, params: Any) -> tuple[Array, ...]:
+        """Coefficients of the statistics of every column, in their order, and the constants last.
 
         Parameters
         ----------
@@ -39,16 +66,16 @@ class IndependentColumns(ExponentialFamily):
 
         Returns
         -------
-        linear, constant : ndarray of shape (n_components, n_features)
+        coefficients : tuple of ndarray of shape (n_components, n_features)
         """
         raise NotImplementedError(f"{type(self).__name__} must define coefficients(params)")
 
     def from_means(self, means: Array) -> Any:
-        """Parameters of components with these means.
+        """Maximum-likelihood parameters of components whose statistics have these means.
 
         Parameters
         ----------
-        means : ndarray of shape (n_components, n_features)
+        means : ndarray of shape (n_statistics, n_components, n_features)
 
         Returns
         -------
@@ -77,56 +104,99 @@ class IndependentColumns(ExponentialFamily):
         return np.where(np.isnan(X), 0.0, terms).sum(axis=1)
 
     def features(self, X: Array) -> Array:
-        """T(x) = (1, x) of complete rows."""
-        return np.concatenate([np.ones((1, len(X))), X.T])
+        """(1, t_1(x), t_2(x), ...) of complete rows."""
+        statistics = (values.T for values in self.statistics(X))
+        return np.concatenate([np.ones((1, len(X))), *statistics])
 
     def natural(self, params: Any) -> Array:
-        """eta = (sum_j constant_j, linear) for complete rows."""
-        linear, constant = self.coefficients(params)
-        return np.concatenate([constant.sum(axis=1, keepdims=True), linear], axis=1)
+        """eta = (sum_j constant_j, coefficients) for complete rows."""
+        *linear, constant = self.coefficients(params)
+        return np.concatenate([constant.sum(axis=1, keepdims=True), *linear], axis=1)
 
     def suffstats(self, X: Array, resp: Array, params: Any = None) -> Array:
-        """Weighted sums and counts of the values observed, (n_components, 2, n_features)."""
+        """Weighted sums and counts, (n_components, n_statistics + 1, n_features)."""
         if np.isnan(X.sum()):
-            return _observed_moments(resp.T, *_masked(X))
-        return _complete_moments(resp.T, self.features(X))
+            return _observed_moments(resp.T, *self._masked(X))
+        return _complete_moments(resp.T, self.features(X), X.shape[1])
 
     def m_step(self, stats: Array) -> Any:
-        """Weighted means of the values observed."""
-        sums, counts = stats[:, 0], stats[:, 1]
-        return self.from_means(sums / np.maximum(counts, TINY))
+        """From the weighted means of the statistics observed, pseudo-observations included."""
+        prior = self._known_prior()
+        stats = stats if prior is None else stats + prior.pseudo_statistics
+        sums, counts = stats[:, :-1], stats[:, -1:]
+        means = sums / np.maximum(counts, TINY)
+        return self.from_means(means.swapaxes(0, 1))
 
     def kernel(self, params: Any) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
-        linear, constant = self.coefficients(params)
-        natural = self.natural(params)
+        *linear, constant = self.coefficients(params)
+        natural, coefficients = self.natural(params), np.concatenate(linear, axis=1)
 
         def block(X: Array) -> tuple[Array, Accumulate]:
             if np.isnan(X.sum()):
-                values, seen = _masked(X)
-                log_prob = linear @ values + constant @ seen
+                values, seen = self._masked(X)
+                log_prob = coefficients @ values + constant @ seen
                 return log_prob, lambda resp: _observed_moments(resp, values, seen)
             features = self.features(X)
-            return natural @ features, lambda resp: _complete_moments(resp, features)
+            return natural @ features, lambda resp: _complete_moments(resp, features, X.shape[1])
 
         return block
 
+    def for_rows(self, X: Array, sample_weight: Array | None, n_components: int) -> Family:
+        """Center the prior at the mean statistics of the data."""
+        if self.prior is None:
+            return self
+        weights = np.ones(len(X)) if sample_weight is None else sample_weight
+        (stats,) = self.suffstats(X, weights[:, None])
+        means = stats[:-1] / np.maximum(stats[-1], TINY)
+        return type(self)(**{**self.get_params(), "prior": resolved_prior(self.prior, means)})
+
+    def log_prior(self, params: Any) -> Array | float:
+        """Log-likelihood of the pseudo-observations, base measure left out."""
+        prior = self._known_prior()
+        if prior is None:
+            return 0.0
+        terms = np.stack(self.coefficients(params), axis=1) * prior.pseudo_statistics
+        return np.asarray(terms.sum(axis=(1, 2)))
+
     def n_parameters(self, n_components: int, n_features: int) -> int:
-        """One mean per component and column."""
-        return n_components * n_features
+        """As many as there are statistics, per component and column."""
+        return len(self.statistics(np.ones((1, 1)))) * n_components * n_features
+
+    def width(self, n_features: int) -> int:
+        """Size of (1, t_1, t_2, ...)."""
+        return 1 + n_features * len(self.statistics(np.ones((1, 1))))
+
+    def marginal(self, params: Any, columns: NDArray[np.intp]) -> tuple[Family, Any]:
+        """The same family with the parameters of these columns."""
+        return self, map_params(lambda array: array[:, columns], params)
+
+    def conditional(self, params: Any, x: Array) -> tuple[Family, Any]:
+        """The marginal distribution: the columns are independent."""
+        return self.marginal(params, np.flatnonzero(np.isnan(x)))
+
+    def _known_prior(self) -> MeanPrior | None:
+        if self.prior is None or isinstance(self.prior, MeanPrior):
+            return self.prior
+        raise ValueError(
+            f"prior={self.prior!r} depends on the data: use the family that for_rows(X, "
+            "sample_weight, n_components) returns."
+        )
+
+    def _masked(self, X: Array) -> tuple[Array, Array]:
+        """Statistics, 0 where a value is missing, and 1 where a value was observed."""
+        missing = np.isnan(X.T)
+        values = [np.where(missing, 0.0, statistic.T) for statistic in self.statistics(X)]
+        return np.concatenate(values), 1.0 - missing
 
 
-def _masked(X: Array) -> tuple[Array, Array]:
-    """Values with 0 for missing ones, and 1 where a value was observed."""
-    missing = np.isnan(X.T)
-    return np.where(missing, 0.0, X.T), 1.0 - missing
-
-
-def _complete_moments(resp: Array, features: Array) -> Array:
+def _complete_moments(resp: Array, features: Array, n_features: int) -> Array:
     moments = resp @ features.T
-    sums, counts = moments[:, 1:], np.broadcast_to(moments[:, :1], moments[:, 1:].shape)
-    return np.stack([sums, counts], axis=1)
+    sums = moments[:, 1:].reshape(len(resp), -1, n_features)
+    counts = np.broadcast_to(moments[:, :1, None], (len(resp), 1, n_features))
+    return np.concatenate([sums, counts], axis=1)
 
 
 def _observed_moments(resp: Array, values: Array, seen: Array) -> Array:
-    return np.stack([resp @ values.T, resp @ seen.T], axis=1)
+    sums = (resp @ values.T).reshape(len(resp), -1, len(seen))
+    return np.concatenate([sums, (resp @ seen.T)[:, None]], axis=1)

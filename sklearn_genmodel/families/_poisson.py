@@ -58,7 +58,7 @@ class Poisson(IndependentColumns):
 
     def from_means(self, means: Array) -> PoissonParams:
         """rate = mean."""
-        return PoissonParams(np.maximum(means, TINY))
+        return PoissonParams(np.maximum(means[0], TINY))
 
     def log_base_terms(self, X: Array) -> Array:
         """Minus the log-factorials."""

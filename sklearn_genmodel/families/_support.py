@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,10 @@ class Support:
     varies : bool, default=False
         Whether a column must hold at least two values. True for densities whose likelihood is
         unbounded on a constant column.
+    levels : tuple, optional
+        Labels of a column that holds no numbers; the family sees their positions.
+    unseen : bool, default=False
+        Whether labels that are none of the levels are taken too, as one level more.
 
     Examples
     --------
@@ -43,6 +48,8 @@ class Support:
     high: float = np.inf
     integer: bool = False
     varies: bool = False
+    levels: tuple[Any, ...] | None = None
+    unseen: bool = False
 
     def contains(self, X: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Which entries of an array lie in the set.

@@ -1,0 +1,122 @@
+"""Data frames of pandas and polars, told apart in this file only; neither is ever imported."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FrameSchema", "column_values", "declared_levels", "is_missing"]
+
+
+@dataclass(frozen=True)
+class FrameSchema:
+    """Names and types of the columns of a frame, to make others like it.
+
+    Parameters
+    ----------
+    library : {"pandas", "polars"}
+    dtypes : dict
+        From the name of a column to its type in that library.
+    """
+
+    library: str
+    dtypes: dict[Any, Any]
+
+    @classmethod
+    def of(cls, X: Any) -> FrameSchema | None:
+        """The schema of a frame; None for what is none."""
+        library = type(X).__module__.partition(".")[0]
+        if library not in {"pandas", "polars"} or not hasattr(X, "columns"):
+            return None
+        return cls(library, dict(zip(X.columns, X.dtypes, strict=True)))
+
+    def frame(self, columns: Sequence[NDArray[Any]]) -> Any:
+        """A frame of these names and types; integer columns get rounded values."""
+        library = sys.modules.get(self.library) or __import__(self.library)
+        data = dict(zip(self.dtypes, columns, strict=True))
+        return _MAKERS[self.library](library, data, self.dtypes)
+
+
+def column_values(frame: Any, position: int) -> NDArray[Any]:
+    """One column: numbers with NaN, or objects with None, where a value is missing.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    position : int
+
+    Returns
+    -------
+    values : ndarray of shape (n_samples,)
+    """
+    if _is_polars(frame):
+        series = frame[:, position]
+        if series.dtype.is_numeric():
+            return np.asarray(series.cast(float).to_numpy(), dtype=np.float64)
+        return _as_objects(series.to_list())
+    series = frame.iloc[:, position]
+    if series.dtype.kind in "fiu":
+        return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
+    objects = series.astype(object)
+    return _as_objects(objects.where(series.notna(), None).tolist())
+
+
+def declared_levels(frame: Any, position: int) -> tuple[Any, ...] | None:
+    """Categories of a column in their order; None where its type declares none.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    position : int
+
+    Returns
+    -------
+    levels : tuple or None
+    """
+    if _is_polars(frame):
+        series = frame[:, position]
+        declares = type(series.dtype).__name__ in {"Enum", "Categorical"}
+        return tuple(series.cat.get_categories()) if declares else None
+    categories = getattr(frame.dtypes.iloc[position], "categories", None)
+    return None if categories is None else tuple(categories.tolist())
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value is None, NaN or pandas' NA: the last two are not equal to themselves."""
+    return value is None or type(value).__name__ == "NAType" or bool(value != value)  # noqa: PLR0124
+
+
+def _as_objects(values: list[Any]) -> NDArray[Any]:
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = [None if is_missing(value) else value for value in values]
+    return objects
+
+
+def _is_polars(frame: Any) -> bool:
+    return type(frame).__module__.startswith("polars")
+
+
+def _pandas_frame(pandas: Any, data: dict[Any, NDArray[Any]], dtypes: dict[Any, Any]) -> Any:
+    rounded = {
+        name: np.round(values) if dtypes[name].kind in "iu" and values.dtype != object else values
+        for name, values in data.items()
+    }
+    return pandas.DataFrame(rounded).astype(dtypes)
+
+
+def _polars_frame(polars: Any, data: dict[Any, NDArray[Any]], dtypes: dict[Any, Any]) -> Any:
+    series = [
+        polars.Series(name, np.round(values).tolist() if dtypes[name].is_integer() else values)
+        if values.dtype != object
+        else polars.Series(name, values.tolist(), dtype=dtypes[name], strict=False)
+        for name, values in data.items()
+    ]
+    return polars.DataFrame([column.cast(dtypes[column.name]) for column in series])
+
+
+_MAKERS = {"pandas": _pandas_frame, "polars": _polars_frame}

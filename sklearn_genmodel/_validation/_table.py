@@ -1,0 +1,242 @@
+"""Tables whose columns need not be numbers: reading, coding by levels, and writing back."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import validate_data
+
+from sklearn_genmodel._validation._arguments import refuse_lazy
+from sklearn_genmodel._validation._frames import (
+    FrameSchema,
+    column_values,
+    declared_levels,
+    is_missing,
+)
+from sklearn_genmodel._validation._rows import refuse_times
+
+__all__ = ["Table", "decode_rows", "encode_table", "read_table"]
+
+Array = NDArray[np.float64]
+
+
+class CodedSupport(Protocol):
+    """What coding needs to know of the support of a column; see `families.Support`."""
+
+    @property
+    def levels(self) -> tuple[Any, ...] | None:
+        """Labels of the column in the order of their codes; None for numbers."""
+
+    @property
+    def unseen(self) -> bool:
+        """Whether other labels have a code too."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns with their names.
+
+    Parameters
+    ----------
+    source : array or frame
+        What the user passed, checked; two-dimensional.
+    names : tuple
+        Names of the columns, or their positions where there are none.
+    """
+
+    source: Any
+    names: tuple[Hashable, ...]
+
+    @property
+    def is_frame(self) -> bool:
+        """Whether columns have names and types of their own."""
+        return hasattr(self.source, "columns")
+
+    def values(self, position: int) -> NDArray[Any]:
+        """One column; where a value is missing, NaN among numbers and None among objects."""
+        if self.is_frame:
+            return column_values(self.source, position)
+        column = np.asarray(self.source)[:, position]
+        return _without_missing(column) if column.dtype == object else column
+
+    def levels(self, position: int) -> tuple[Any, ...]:
+        """Distinct values of a column: in the order it declares, if any, or else sorted."""
+        values = self.values(position)
+        if values.dtype.kind in "fc":
+            return tuple(np.unique(values[~np.isnan(values)]).tolist())
+        if values.dtype != object:
+            return tuple(np.unique(values).tolist())
+        found = {value for value in values.tolist() if value is not None}
+        declared = declared_levels(self.source, position) if self.is_frame else None
+        if declared is not None:
+            return tuple(level for level in declared if level in found)
+        return tuple(sorted(found, key=_sort_key))
+
+
+def read_table(estimator: Any, X: Any, *, reset: bool) -> Table:
+    """Check names and number of columns of a table of any type.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets n_features_in_ and feature_names_in_ if `reset`, is compared with them otherwise.
+    X : array-like or frame of shape (n_samples, n_features)
+    reset : bool
+
+    Returns
+    -------
+    table : Table
+
+    Raises
+    ------
+    TypeError
+        For sparse or lazy data.
+    ValueError
+        If X has no rows, is not two-dimensional, or its columns are not those of the fit.
+    """
+    refuse_lazy("X", X)
+    refuse_times(X)
+    if hasattr(X, "columns"):
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        if not len(X):
+            raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
+        return Table(X, tuple(X.columns))
+    sparse_or_array = hasattr(X, "dtype") or hasattr(X, "toarray")
+    source = X if sparse_or_array else np.asarray(X, dtype=object)
+    checked = validate_data(estimator, source, reset=reset, dtype=None, ensure_all_finite=False)
+    return Table(checked, tuple(range(checked.shape[1])))
+
+
+def encode_table(table: Table, supports: Sequence[CodedSupport], names: Sequence[str]) -> Array:
+    """Numbers of a table: values, or the positions of labels among the levels of their column.
+
+    Parameters
+    ----------
+    table : Table
+    supports : sequence of Support
+        One for each column.
+    names : sequence of str
+        What messages call the columns.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features)
+        NaN where a value is missing.
+
+    Raises
+    ------
+    ValueError
+        Names the column, the row and the value that is no number or none of the levels.
+    """
+    source = table.source
+    numeric = not table.is_frame and source.dtype.kind in "fiub"
+    if numeric and all(support.levels is None for support in supports):
+        return np.asarray(source, dtype=source.dtype if source.dtype.kind == "f" else np.float64)
+    columns = [
+        _numbers(table.values(j), name)
+        if support.levels is None
+        else _codes(table.values(j), support, name)
+        for j, (support, name) in enumerate(zip(supports, names, strict=True))
+    ]
+    return np.stack(columns, axis=1)
+
+
+def decode_rows(X: Array, supports: Sequence[CodedSupport], schema: FrameSchema | None) -> Any:
+    """Inverse of `encode_table`, as a frame like the one that was fitted if it was one.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    supports : sequence of Support
+    schema : FrameSchema or None
+
+    Returns
+    -------
+    rows : ndarray of shape (n_samples, n_features) or frame
+        An array of objects where labels are no numbers.
+    """
+    if schema is None and all(support.levels is None for support in supports):
+        return X
+    columns = [
+        values if support.levels is None else _labels(values, support.levels)
+        for values, support in zip(X.T, supports, strict=True)
+    ]
+    if schema is not None:
+        return schema.frame(columns)
+    kinds = {column.dtype.kind for column in columns}
+    dtype: Any = np.float64 if kinds <= set("fiu") else object
+    return np.stack([column.astype(dtype) for column in columns], axis=1)
+
+
+def _labels(codes: Array, levels: tuple[Any, ...]) -> NDArray[Any]:
+    """Labels of codes; None for the code of unseen ones and for missing values."""
+    known = np.empty(len(levels) + 1, dtype=object)
+    known[:-1] = levels
+    positions = np.where(np.isnan(codes), len(levels), codes).astype(np.intp)
+    labels = known[np.minimum(positions, len(levels))]
+    kinds = {type(level) for level in levels}
+    complete = positions.max(initial=0) < len(levels)
+    return labels.astype(np.float64) if complete and kinds <= {int, float} else labels
+
+
+def _codes(values: NDArray[Any], support: CodedSupport, name: str) -> Array:
+    levels = support.levels or ()
+    if values.dtype.kind in "fiu" and all(isinstance(level, (int, float)) for level in levels):
+        codes = _sorted_codes(values.astype(np.float64), np.asarray(levels, dtype=np.float64))
+    else:
+        known: dict[Any, float] = {level: float(code) for code, level in enumerate(levels)}
+        known[None] = np.nan
+        codes = np.array([known.get(value, -1.0) for value in _objects(values)])
+    foreign = codes < 0
+    if foreign.any() and not support.unseen:
+        row = int(np.argmax(foreign))
+        listed = ", ".join(map(repr, levels[:8])) + (", ..." if len(levels) > 8 else "")
+        raise ValueError(
+            f"Column {name} holds {_objects(values)[row]!r} in row {row}, which is none of the "
+            f"levels seen in fit ({listed}): recode it, or give the family a prior, which leaves "
+            "a probability for unseen levels."
+        )
+    return np.where(foreign, float(len(levels)), codes)
+
+
+def _sorted_codes(values: Array, levels: Array) -> Array:
+    """Positions of numbers among numbers; -1 for others, NaN for NaN."""
+    order = np.argsort(levels)
+    places = np.minimum(np.searchsorted(levels[order], values), len(levels) - 1)
+    codes = np.where(levels[order][places] == values, order[places].astype(np.float64), -1.0)
+    return np.where(np.isnan(values), np.nan, codes)
+
+
+def _objects(values: NDArray[Any]) -> list[Any]:
+    """Values as Python objects, None for missing ones."""
+    return [None if is_missing(value) else value for value in values.tolist()]
+
+
+def _numbers(values: NDArray[Any], name: str) -> Array:
+    if values.dtype.kind in "fiub":
+        return values.astype(np.float64)
+    for row, value in enumerate(values):
+        if isinstance(value, (str, bytes)) or not (value is None or np.isreal(value)):
+            raise ValueError(
+                f"Column {name} holds {value!r} in row {row}, which is no number: give the column "
+                "to a family for labels, such as Categorical, encode it, or drop it."
+            )
+    return np.array([np.nan if value is None else float(value) for value in values])
+
+
+def _without_missing(column: NDArray[Any]) -> NDArray[Any]:
+    """Objects with None for None, NaN and pandas' NA; scalars of NumPy as those of Python."""
+    plain = [getattr(value, "item", lambda value=value: value)() for value in column]
+    cleaned = np.empty(len(column), dtype=object)
+    cleaned[:] = [None if is_missing(value) else value for value in plain]
+    return cleaned
+
+
+def _sort_key(level: Any) -> tuple[str, Any]:
+    """Numbers by size, other things by type and then among themselves."""
+    number = isinstance(level, (bool, int, float))
+    return ("", level) if number else (type(level).__name__, level)

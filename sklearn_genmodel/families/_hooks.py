@@ -1,0 +1,155 @@
+"""What the engine asks of a family beside densities and estimates, with defaults that suit most."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from sklearn_genmodel.families._arrays import Array, map_params
+
+__all__ = ["EngineHooks"]
+
+
+class EngineHooks(BaseEstimator):
+    """Handling of parameters, starts and degeneracy: optional parts of the family contract."""
+
+    @property
+    def shared(self) -> frozenset[str]:
+        """Names of the parameters that all components share, and that lack their axis."""
+        return frozenset()
+
+    @property
+    def coupled(self) -> bool:
+        """Whether the M-step of a component depends on the others: something is common to them."""
+        return bool(self.shared)
+
+    @property
+    def has_coordinates(self) -> bool:
+        """Whether `to_vector` and `from_vector` are defined, as acceleration needs."""
+        return type(self).to_vector is not EngineHooks.to_vector
+
+    def take(self, params: Any, components: NDArray[np.intp]) -> Any:
+        """Parameters of the components with these indices, repeated or reordered at will.
+
+        Parameters
+        ----------
+        params : NamedTuple
+        components : ndarray of int, shape (n_taken,)
+
+        Returns
+        -------
+        params : NamedTuple
+        """
+        fields = params._asdict()
+        taken = {
+            name: map_params(lambda array: array[components], fields[name])
+            for name in fields
+            if name not in self.shared
+        }
+        return params._replace(**taken)
+
+    def stack(self, several: list[Any]) -> Any:
+        """Components of several mixtures side by side; not asked of families that are `coupled`.
+
+        Parameters
+        ----------
+        several : list of NamedTuple
+
+        Returns
+        -------
+        params : NamedTuple
+        """
+        return map_params(lambda *arrays: np.concatenate(arrays), *several)
+
+    def to_vector(self, params: Any, like: Any) -> Array:
+        """Parameters in unconstrained coordinates (roots, arcs, log-Cholesky).
+
+        Coordinates are to stay finite where a parameter goes to the edge of its space.
+
+        Parameters
+        ----------
+        params : NamedTuple
+        like : NamedTuple
+            Parameters nearby that fix the origin and the units of the coordinates.
+
+        Returns
+        -------
+        vector : ndarray of shape (n_coordinates,)
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no unconstrained coordinates")
+
+    def from_vector(self, vector: Array, like: Any) -> Any:
+        """Inverse of `to_vector`.
+
+        Parameters
+        ----------
+        vector : ndarray of shape (n_coordinates,)
+        like : NamedTuple
+            The parameters that fixed the coordinates.
+
+        Returns
+        -------
+        params : NamedTuple
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no unconstrained coordinates")
+
+    def embed(self, X: Array) -> Array:
+        """Coordinates in which Euclidean distance is sensible, for finding starts.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_coordinates)
+        """
+        return X
+
+    def degenerate(self, params: Any, n_rows: Array, pooled: Any) -> NDArray[np.bool_]:
+        """Which components owe their likelihood to a near-singularity, not to the data.
+
+        Parameters
+        ----------
+        params : NamedTuple
+        n_rows : ndarray of shape (n_components,)
+            Number of distinct rows that each component stands for.
+        pooled : NamedTuple
+            The one-component fit to all the data, the yardstick.
+
+        Returns
+        -------
+        degenerate : ndarray of bool, shape (n_components,)
+        """
+        return np.zeros(len(n_rows), dtype=bool)
+
+    def dependent_columns(self, pooled: Any) -> NDArray[np.intp]:
+        """Columns that others determine, so that only a floor keeps the likelihood bounded.
+
+        Parameters
+        ----------
+        pooled : NamedTuple
+            The one-component fit to all the data.
+
+        Returns
+        -------
+        columns : ndarray of int
+            Empty where the likelihood does not depend on a floor.
+        """
+        return np.empty(0, dtype=np.intp)
+
+    def width(self, n_features: int) -> int:
+        """Number of floats that a row occupies in a pass; blocks of rows are cut to fit a cache.
+
+        Parameters
+        ----------
+        n_features : int
+
+        Returns
+        -------
+        width : int
+        """
+        return 1 + n_features

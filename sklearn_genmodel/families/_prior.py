@@ -1,0 +1,74 @@
+"""Conjugate priors as pseudo-observations with given mean statistics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sklearn_genmodel.families._arrays import Array
+
+__all__ = ["MeanPrior", "Prior", "resolved_prior"]
+
+
+@dataclass(frozen=True, eq=False)
+class MeanPrior:
+    """A conjugate prior of an exponential family: `strength` rows whose statistics have `means`.
+
+    Parameters
+    ----------
+    strength : float
+        Number of pseudo-observations per component and column.
+    means : ndarray of shape (n_statistics, n_features)
+    """
+
+    strength: float
+    means: Array
+
+    @property
+    def pseudo_statistics(self) -> Array:
+        """Sums and counts to add to those of the data, (n_statistics + 1, n_features)."""
+        counts = np.ones((1, self.means.shape[1]))
+        return self.strength * np.concatenate([self.means, counts])
+
+
+Prior = float | tuple[float, Any] | MeanPrior | None
+
+
+def resolved_prior(prior: Any, means: Array) -> MeanPrior:
+    """Check the `prior` argument of a family, and center it at the data if it says no more.
+
+    Parameters
+    ----------
+    prior : float, (float, means) or MeanPrior
+    means : ndarray of shape (n_statistics, n_features)
+        Mean statistics of all the data.
+
+    Returns
+    -------
+    prior : MeanPrior
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or its numbers make no prior.
+    """
+    if isinstance(prior, MeanPrior):
+        return prior
+    strength, center = prior if isinstance(prior, tuple) and len(prior) == 2 else (prior, means)
+    if isinstance(strength, bool) or not isinstance(strength, (int, float, np.number)):
+        raise ValueError(
+            f"prior={prior!r}: pass a number of pseudo-observations, or a pair of it and their "
+            "mean statistics."
+        )
+    if not 0.0 < strength < np.inf:
+        raise ValueError(f"prior={prior!r}: the number of pseudo-observations must be above 0.")
+    try:
+        center = np.broadcast_to(np.asarray(center, dtype=np.float64), means.shape)
+    except ValueError as error:
+        raise ValueError(
+            f"prior={prior!r}: the means must have shape (n_statistics, n_features) = {means.shape}"
+            " or broadcast to it."
+        ) from error
+    return MeanPrior(float(strength), center)
