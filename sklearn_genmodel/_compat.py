@@ -8,8 +8,15 @@ from types import NoneType
 from typing import Any, Protocol
 
 import numpy as np
+from sklearn.utils._indexing import _get_column_indices as column_positions
 
-__all__ = ["CallbackSupportMixin", "FitTask", "as_generator", "with_callbacks"]
+__all__ = [
+    "CallbackSupportMixin",
+    "FitTask",
+    "as_generator",
+    "column_positions",
+    "with_callbacks",
+]
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks

@@ -10,8 +10,9 @@ from sklearn_genmodel._validation._frames import FrameSchema
 from sklearn_genmodel._validation._rows import (
     check_finite,
     check_rows,
-    check_support,
+    check_supports,
     column_names,
+    refuse_times,
 )
 from sklearn_genmodel._validation._table import Table, decode_rows, encode_table, read_table
 
@@ -21,12 +22,13 @@ __all__ = [
     "check_finite",
     "check_number",
     "check_rows",
-    "check_support",
+    "check_supports",
     "check_weights",
     "column_names",
     "decode_rows",
     "encode_table",
     "read_table",
     "refuse_lazy",
+    "refuse_times",
     "unchanged_on_error",
 ]

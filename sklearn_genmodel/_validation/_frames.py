@@ -35,6 +35,11 @@ class FrameSchema:
             return None
         return cls(library, dict(zip(X.columns, X.dtypes, strict=True)))
 
+    def select(self, positions: Sequence[int]) -> FrameSchema:
+        """The schema of some of the columns."""
+        items = list(self.dtypes.items())
+        return FrameSchema(self.library, dict(items[position] for position in positions))
+
     def frame(self, columns: Sequence[NDArray[Any]]) -> Any:
         """A frame of these names and types; integer columns get rounded values."""
         library = sys.modules.get(self.library) or __import__(self.library)
@@ -79,9 +84,9 @@ def declared_levels(frame: Any, position: int) -> tuple[Any, ...] | None:
     levels : tuple or None
     """
     if _is_polars(frame):
-        series = frame[:, position]
-        declares = type(series.dtype).__name__ in {"Enum", "Categorical"}
-        return tuple(series.cat.get_categories()) if declares else None
+        categories = getattr(frame.dtypes[position], "categories", None)
+        is_enum = type(frame.dtypes[position]).__name__ == "Enum"
+        return tuple(categories.to_list()) if is_enum and categories is not None else None
     categories = getattr(frame.dtypes.iloc[position], "categories", None)
     return None if categories is None else tuple(categories.tolist())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_genmodel._validation._arguments import refuse_lazy
 
-__all__ = ["check_finite", "check_rows", "check_support", "column_names", "refuse_times"]
+__all__ = ["check_finite", "check_rows", "check_supports", "column_names", "refuse_times"]
 
 Array = NDArray[np.float64]
 
@@ -33,6 +34,9 @@ class SupportLike(Protocol):
     @property
     def varies(self) -> bool:
         """Whether constant columns have no maximum-likelihood estimate."""
+
+    def __hash__(self) -> int:
+        """Equal supports are checked together."""
 
     def contains(self, X: Array) -> NDArray[np.bool_]:
         """Which entries of an array lie in the set."""
@@ -96,15 +100,18 @@ def column_names(estimator: Any, n_features: int) -> list[str]:
     return [repr(name) if isinstance(name, str) else str(name) for name in names]
 
 
-def check_support(estimator: Any, X: Array, support: SupportLike, *, fitting: bool) -> None:
-    """Check that every value, missing ones (NaN) left out, belongs to the support of a family.
+def check_supports(
+    estimator: Any, X: Array, supports: Sequence[SupportLike], *, fitting: bool
+) -> None:
+    """Check that every value, missing ones (NaN) left out, belongs to the support of its column.
 
     Parameters
     ----------
     estimator : estimator
         Knows the names of the columns.
     X : ndarray of shape (n_samples, n_features)
-    support : Support
+    supports : sequence of Support
+        One for each column.
     fitting : bool
         Whether columns without variation matter.
 
@@ -114,6 +121,15 @@ def check_support(estimator: Any, X: Array, support: SupportLike, *, fitting: bo
         Names the column, the row, the value and what was expected.
     """
     names = column_names(estimator, X.shape[1])
+    if fitting and np.isnan(X[-1]).any():
+        _check_observed(X, names)
+    for support in dict.fromkeys(supports):
+        columns = [j for j, own in enumerate(supports) if own == support]
+        alike = X if len(columns) == X.shape[1] else X[:, columns]
+        _check_support(alike, support, [names[j] for j in columns], fitting=fitting)
+
+
+def _check_support(X: Array, support: SupportLike, names: list[str], *, fitting: bool) -> None:
     for start in range(0, len(X), ROWS_AT_A_TIME):
         block = X[start : start + ROWS_AT_A_TIME]
         inside = support.contains(block) | np.isnan(block)
@@ -125,10 +141,10 @@ def check_support(estimator: Any, X: Array, support: SupportLike, *, fitting: bo
                 f"{negative}Column {names[column]} holds {value:g} in row {row}, which is not "
                 f"{support.description}: choose a family for such values, or recode the column."
             )
-    if fitting and np.isnan(X[-1]).any():
-        _check_observed(X, names)
     if support.varies:
-        low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
+        with np.errstate(all="ignore"):
+            low, high = np.fmin.reduce(X, axis=0), np.fmax.reduce(X, axis=0)
+        low, high = low.astype(np.float64), high.astype(np.float64)
         _check_squares(low, high, names)
         if fitting:
             _check_varies(low, high, names, X)

@@ -46,10 +46,13 @@ class Table:
         What the user passed, checked; two-dimensional.
     names : tuple
         Names of the columns, or their positions where there are none.
+    positions : tuple of int, optional
+        Places of the columns in the source; None for all of them.
     """
 
     source: Any
     names: tuple[Hashable, ...]
+    positions: tuple[int, ...] | None = None
 
     @property
     def is_frame(self) -> bool:
@@ -58,9 +61,10 @@ class Table:
 
     def values(self, position: int) -> NDArray[Any]:
         """One column; where a value is missing, NaN among numbers and None among objects."""
+        place = self._place(position)
         if self.is_frame:
-            return column_values(self.source, position)
-        column = np.asarray(self.source)[:, position]
+            return column_values(self.source, place)
+        column = np.asarray(self.source)[:, place]
         return _without_missing(column) if column.dtype == object else column
 
     def levels(self, position: int) -> tuple[Any, ...]:
@@ -71,10 +75,18 @@ class Table:
         if values.dtype != object:
             return tuple(np.unique(values).tolist())
         found = {value for value in values.tolist() if value is not None}
-        declared = declared_levels(self.source, position) if self.is_frame else None
+        declared = declared_levels(self.source, self._place(position)) if self.is_frame else None
         if declared is not None:
             return tuple(level for level in declared if level in found)
         return tuple(sorted(found, key=_sort_key))
+
+    def select(self, positions: tuple[int, ...]) -> Table:
+        """Some of the columns."""
+        names = tuple(self.names[position] for position in positions)
+        return Table(self.source, names, tuple(self._place(position) for position in positions))
+
+    def _place(self, position: int) -> int:
+        return position if self.positions is None else self.positions[position]
 
 
 def read_table(estimator: Any, X: Any, *, reset: bool) -> Table:
@@ -157,7 +169,8 @@ def decode_rows(X: Array, supports: Sequence[CodedSupport], schema: FrameSchema 
     Returns
     -------
     rows : ndarray of shape (n_samples, n_features) or frame
-        An array of objects where labels are no numbers.
+        An array of objects where labels are no numbers. Columns that were ignored are None in an
+        array, and are not in a frame.
     """
     if schema is None and all(support.levels is None for support in supports):
         return X
@@ -166,7 +179,8 @@ def decode_rows(X: Array, supports: Sequence[CodedSupport], schema: FrameSchema 
         for values, support in zip(X.T, supports, strict=True)
     ]
     if schema is not None:
-        return schema.frame(columns)
+        modelled = [j for j, support in enumerate(supports) if support.levels != ()]
+        return schema.select(modelled).frame([columns[j] for j in modelled])
     kinds = {column.dtype.kind for column in columns}
     dtype: Any = np.float64 if kinds <= set("fiu") else object
     return np.stack([column.astype(dtype) for column in columns], axis=1)
@@ -185,7 +199,11 @@ def _labels(codes: Array, levels: tuple[Any, ...]) -> NDArray[Any]:
 
 def _codes(values: NDArray[Any], support: CodedSupport, name: str) -> Array:
     levels = support.levels or ()
-    if values.dtype.kind in "fiu" and all(isinstance(level, (int, float)) for level in levels):
+    if (
+        levels
+        and values.dtype.kind in "fiu"
+        and all(isinstance(level, (int, float)) for level in levels)
+    ):
         codes = _sorted_codes(values.astype(np.float64), np.asarray(levels, dtype=np.float64))
     else:
         known: dict[Any, float] = {level: float(code) for code, level in enumerate(levels)}

@@ -14,6 +14,7 @@ from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._contender import Contender
 from sklearn_genmodel.em._convergence import Convergence
 from sklearn_genmodel.em._loop import EMResult, Monitor, run_em
+from sklearn_genmodel.em._mixing import MixingWeights
 from sklearn_genmodel.em._rows import Rows, canonical_rows, row_sample
 from sklearn_genmodel.em._search import BROKEN_RUN, Search
 from sklearn_genmodel.em._steps import Theta, blocked_step, lower_bound, theta_from_resp
@@ -42,6 +43,7 @@ class FitOptions(NamedTuple):
     max_iter: int
     tol: float
     acceleration: str | None
+    mixing: MixingWeights = MixingWeights()
 
 
 class StartResult(NamedTuple):
@@ -112,7 +114,7 @@ def fit_mixture(
     compact = canonical_rows(rows)
     sample = row_sample(compact, max(SAMPLE_ROWS, ROWS_PER_COMPONENT * options.n_components))
     _check_enough_rows(sample, options.n_components)
-    pooled = family.m_step(family.suffstats(sample.X, sample.weights[:, None]))
+    pooled = family.pooled(sample.X, sample.weights)
     search = Search(
         family,
         sample,
@@ -123,6 +125,7 @@ def fit_mixture(
         options.acceleration,
         max(len(compact), compact.total_weight),
         report,
+        options.mixing.dense,
     )
     dependent = family.dependent_columns(pooled)
     try:
@@ -162,17 +165,29 @@ def _attempt(
 ) -> EMResult | None:
     """Run a contender on all rows; None if it breaks down, which the contender remembers."""
     try:
-        return run_em(
-            blocked_step(family, rows),
-            contender.theta,
-            Convergence(options.tol, options.max_iter),
-            evaluate=lambda theta: lower_bound(family, theta, rows),
-            accelerator=accelerator(options.acceleration, family),
-            monitor=monitor,
-        )
+        result = _run(family, rows, contender.theta, options, monitor)
+        while len(kept := options.mixing.kept(result.theta.weights)) < len(result.theta.weights):
+            weights = result.theta.weights[kept]
+            theta = Theta(weights / weights.sum(), family.take(result.theta.params, kept))
+            result = _run(family, rows, theta, options, monitor)
     except BROKEN_RUN as error:
         contender.break_down(error)
         return None
+    return result
+
+
+def _run(
+    family: Family, rows: Rows, theta: Theta, options: FitOptions, monitor: Monitor | None
+) -> EMResult:
+    mixing = options.mixing
+    return run_em(
+        blocked_step(family, rows, mixing),
+        theta,
+        Convergence(options.tol, options.max_iter),
+        evaluate=lambda theta: lower_bound(family, theta, rows, mixing),
+        accelerator=accelerator(options.acceleration, family),
+        monitor=monitor,
+    )
 
 
 def _contenders(search: Search, rows: Rows, options: FitOptions) -> list[Contender]:

@@ -12,9 +12,18 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 from sklearn.exceptions import ConvergenceWarning
 
-__all__ = ["INIT_NAMES", "complete", "nearest_rows", "partitions", "standardized", "whitened"]
+__all__ = [
+    "INIT_NAMES",
+    "agreeing_order",
+    "complete",
+    "nearest_rows",
+    "partitions",
+    "standardized",
+    "whitened",
+]
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.intp]
@@ -88,6 +97,22 @@ def complete(Z: Array, weights: Array) -> Array:
     seen = weights[:, None] * ~missing
     means = (seen * np.where(missing, 0.0, Z)).sum(axis=0) / np.maximum(seen.sum(axis=0), TINY)
     return np.where(missing, means, Z)
+
+
+def agreeing_order(resp: Array, resp_prior: Array, weights: Array) -> NDArray[np.intp]:
+    """Order of the columns of a partition in which it agrees best with a prior.
+
+    Parameters
+    ----------
+    resp, resp_prior : ndarray of shape (n_samples, n_components)
+    weights : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    order : ndarray of int, shape (n_components,)
+    """
+    agreement = resp_prior.T @ (resp * weights[:, None])
+    return np.asarray(linear_sum_assignment(agreement, maximize=True)[1])
 
 
 def nearest_rows(Z: Array, row: int) -> NDArray[np.intp]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,11 @@ class MixingWeights:
             return 0.0
         total = np.log(np.maximum(weights, TINY)).sum(axis=-1)
         return np.asarray((self.concentration - 1.0) * total)
+
+    @property
+    def dense(self) -> MixingWeights:
+        """The same without sparsity, for finding starts with all components alive."""
+        return replace(self, concentration=max(self.concentration, 1.0))
 
     def kept(self, weights: Array) -> NDArray[np.intp]:
         """Components that a sparse prior left some weight."""

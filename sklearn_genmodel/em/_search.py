@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._contender import Contender, alike, raised
 from sklearn_genmodel.em._convergence import Convergence
-from sklearn_genmodel.em._init import complete, nearest_rows, partitions, whitened
+from sklearn_genmodel.em._init import agreeing_order, complete, nearest_rows, partitions, whitened
 from sklearn_genmodel.em._loop import run_em
+from sklearn_genmodel.em._mixing import MixingWeights
 from sklearn_genmodel.em._rows import Rows
 from sklearn_genmodel.em._steps import (
     Step,
@@ -70,6 +71,7 @@ class Search:
         Number of rows that the sample stands for.
     report : callable
         Is told in a line how far the search has come.
+    mixing : MixingWeights
     """
 
     family: Family
@@ -81,11 +83,12 @@ class Search:
     acceleration: str | None
     n_rows: float
     report: Callable[[str], None]
+    mixing: MixingWeights
     step: Step = field(init=False)
 
     def __post_init__(self) -> None:
-        self.step = blocked_step(self.family, self.rows)
-        self._stacked = stacked_step(self.family, self.rows)
+        self.step = blocked_step(self.family, self.rows, self.mixing)
+        self._stacked = stacked_step(self.family, self.rows, self.mixing)
 
     def run(self, init: str, n_init: int, n_moves: int) -> list[Contender]:
         """All contenders, the best first.
@@ -128,7 +131,7 @@ class Search:
     def _has_twins(self, theta: Theta) -> bool:
         """Whether two components have almost the same mean: a saddle, more likely than not."""
         means = self.family.mean(theta.params) / np.maximum(np.nanstd(self.rows.X, axis=0), TINY)
-        apart = np.abs(means[:, None] - means).max(axis=2)
+        apart = np.nan_to_num(np.abs(means[:, None] - means)).max(axis=2)
         return bool((apart[np.triu_indices(len(means), 1)] < TWINS).any())
 
     def _tell(self, what: str, best: Contender) -> None:
@@ -138,7 +141,7 @@ class Search:
         starts = partitions(init, self._embedded, self.rows.weights, self.n_components, self.rng)
         identity = np.eye(self.n_components)
         chosen = islice(starts, n_init)
-        return [Contender(name, self._theta(identity[labels])) for name, labels in chosen]
+        return [Contender(name, self._start(identity[labels])) for name, labels in chosen]
 
     def _tournament(self, contenders: list[Contender]) -> list[Contender]:
         """Let all run a little, the better ones longer; return the finalists."""
@@ -207,9 +210,19 @@ class Search:
         resp[claimed] = 0.0
         resp[claimed, gone] = 1.0
 
+    def _start(self, resp: Array) -> Theta:
+        """M-step from a partition, its parts numbered as what is known of the rows suggests."""
+        prior = self.rows.resp_prior
+        if prior is not None:
+            resp = resp[:, agreeing_order(resp, prior, self.rows.weights)]
+        return self._theta(resp)
+
     def _theta(self, resp: Array) -> Theta:
         """M-step from responsibilities, blended so that no parameter starts on an edge."""
         blended = (1.0 - BLEND) * resp + BLEND / self.n_components
+        if self.rows.resp_prior is not None:
+            blended = blended * self.rows.resp_prior
+            blended /= blended.sum(axis=1, keepdims=True)
         return theta_from_resp(self.family, self.rows, blended, self.pooled)
 
     def _advance(self, contenders: list[Contender], n_passes: int) -> None:
@@ -258,7 +271,7 @@ class Search:
                 self.step,
                 contender.theta,
                 Convergence(self.tol, POLISH_PASSES),
-                evaluate=lambda theta: lower_bound(self.family, theta, self.rows),
+                evaluate=lambda theta: lower_bound(self.family, theta, self.rows, self.mixing),
                 accelerator=accelerator(self.acceleration, self.family),
             )
         except BROKEN_RUN as error:

@@ -140,8 +140,7 @@ def theta_from_resp(
     theta : Theta
     """
     n_components = resp.shape[1]
-    params = family.take(reference, np.zeros(n_components, dtype=np.intp))
-    kernel = family.kernel(params)
+    kernel = family.kernel(family.repeat(reference, n_components))
 
     def expect(block: Block) -> Expectation:
         weighted = np.array(resp[block.rows].T, dtype=np.float64, order="C")

@@ -2,10 +2,15 @@
 
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._bernoulli import Bernoulli, BernoulliParams
+from sklearn_genmodel.families._categorical import Categorical, CategoricalParams
+from sklearn_genmodel.families._columns import Columns
 from sklearn_genmodel.families._exponential_family import ExponentialFamily
 from sklearn_genmodel.families._gaussian import Gaussian, GaussianParams
+from sklearn_genmodel.families._ignore import Ignore
 from sklearn_genmodel.families._independent import IndependentColumns
+from sklearn_genmodel.families._per_component import PerComponent, PerComponentParams
 from sklearn_genmodel.families._poisson import Poisson, PoissonParams
+from sklearn_genmodel.families._product import ProductParams
 from sklearn_genmodel.families._registry import resolve_family
 from sklearn_genmodel.families._support import BINARY, COUNTS, REALS, Support
 
@@ -15,13 +20,20 @@ __all__ = [
     "REALS",
     "Bernoulli",
     "BernoulliParams",
+    "Categorical",
+    "CategoricalParams",
+    "Columns",
     "ExponentialFamily",
     "Family",
     "Gaussian",
     "GaussianParams",
+    "Ignore",
     "IndependentColumns",
+    "PerComponent",
+    "PerComponentParams",
     "Poisson",
     "PoissonParams",
+    "ProductParams",
     "Support",
     "resolve_family",
 ]

@@ -42,6 +42,8 @@ def map_params(function: Callable[..., Any], *several: Any) -> Any:
         Of the type of the first.
     """
     first = several[0]
+    if isinstance(first, str):
+        return first
     if not isinstance(first, tuple):
         return function(*several)
     mapped = [map_params(function, *parts) for parts in zip(*several, strict=True)]

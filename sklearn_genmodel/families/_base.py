@@ -121,6 +121,33 @@ class Family(EngineHooks):
         """
         return self.m_step(self.suffstats(X, resp))
 
+    def pooled(self, X: Array, sample_weight: Array) -> Any:
+        """One-component fit to all rows: the yardstick for starts and degenerate components.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+        sample_weight : ndarray of shape (n_samples,)
+
+        Returns
+        -------
+        params : NamedTuple
+        """
+        return self.m_step(self.suffstats(X, sample_weight[:, None]))
+
+    def check_rows(self, X: Array) -> None:
+        """Refuse rows that no component has a density for, beyond what supports of columns say.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+
+        Raises
+        ------
+        ValueError
+            Names the row and what is wrong with it.
+        """
+
     def suffstats(self, X: Array, resp: Array, params: Any = None) -> Any:
         """Expected sufficient statistics, additive over rows (L6).
 

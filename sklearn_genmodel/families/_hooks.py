@@ -27,9 +27,27 @@ class EngineHooks(BaseEstimator):
         return bool(self.shared)
 
     @property
+    def ordered(self) -> bool:
+        """Whether components cannot trade places, for more than their parameters differ."""
+        return False
+
+    @property
     def has_coordinates(self) -> bool:
         """Whether `to_vector` and `from_vector` are defined, as acceleration needs."""
         return type(self).to_vector is not EngineHooks.to_vector
+
+    def floats(self, params: Any) -> Any:
+        """Parameters that a user wrote down, as arrays of double precision.
+
+        Parameters
+        ----------
+        params : NamedTuple
+
+        Returns
+        -------
+        params : NamedTuple
+        """
+        return map_params(lambda array: np.array(array, dtype=np.float64), params)
 
     def take(self, params: Any, components: NDArray[np.intp]) -> Any:
         """Parameters of the components with these indices, repeated or reordered at will.
@@ -63,6 +81,20 @@ class EngineHooks(BaseEstimator):
         params : NamedTuple
         """
         return map_params(lambda *arrays: np.concatenate(arrays), *several)
+
+    def repeat(self, pooled: Any, n_components: int) -> Any:
+        """As many components as are wanted, all alike, from a one-component fit.
+
+        Parameters
+        ----------
+        pooled : NamedTuple
+        n_components : int
+
+        Returns
+        -------
+        params : NamedTuple
+        """
+        return self.take(pooled, np.zeros(n_components, dtype=np.intp))
 
     def to_vector(self, params: Any, like: Any) -> Array:
         """Parameters in unconstrained coordinates (roots, arcs, log-Cholesky).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._bernoulli import Bernoulli
+from sklearn_genmodel.families._categorical import Categorical
 from sklearn_genmodel.families._gaussian import Gaussian
 from sklearn_genmodel.families._poisson import Poisson
 
@@ -11,6 +12,7 @@ __all__ = ["resolve_family"]
 
 NAMES: dict[str, type[Family]] = {
     "bernoulli": Bernoulli,
+    "categorical": Categorical,
     "gaussian": Gaussian,
     "poisson": Poisson,
 }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BINARY", "COUNTS", "REALS", "Support"]
+__all__ = ["BINARY", "COUNTS", "REALS", "Support", "intersection"]
 
 
 @dataclass(frozen=True)
@@ -70,3 +70,43 @@ class Support:
 REALS = Support("a real number", varies=True)
 COUNTS = Support("a non-negative integer", low=0.0, integer=True)
 BINARY = Support("0 or 1", low=0.0, high=1.0, integer=True)
+NON_NEGATIVE = Support("a non-negative number", low=0.0)
+# An open interval starts at the smallest normal float: the inverses of others are infinite.
+POSITIVE = Support("a number above 0", low=float(np.finfo(np.float64).tiny), varies=True)
+SHARES = Support(
+    "a number between 0 and 1, both left out",
+    low=float(np.finfo(np.float64).tiny),
+    high=float(np.nextafter(1.0, 0.0)),
+    varies=True,
+)
+ANGLES = Support("an angle in radians", varies=True)
+
+
+def intersection(*supports: Support) -> Support:
+    """What lies in all of these sets.
+
+    Parameters
+    ----------
+    *supports : Support
+
+    Returns
+    -------
+    support : Support
+
+    Raises
+    ------
+    ValueError
+        If some sets are of labels that the others do not have.
+    """
+    first, *others = dict.fromkeys(supports)
+    if not others:
+        return first
+    if any(support.levels is not None for support in supports):
+        raise ValueError("Components of one column must all take labels, and the same ones.")
+    return Support(
+        " and ".join(support.description for support in (first, *others)),
+        low=max(support.low for support in supports),
+        high=min(support.high for support in supports),
+        integer=any(support.integer for support in supports),
+        varies=any(support.varies for support in supports),
+    )

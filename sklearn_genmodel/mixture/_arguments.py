@@ -34,6 +34,7 @@ def check_arguments(mixture: Any) -> None:
     check_number("n_components", mixture.n_components, numbers.Integral, low=1)
     check_number("max_iter", mixture.max_iter, numbers.Integral, low=1)
     check_number("tol", mixture.tol, numbers.Real, low=0)
+    check_number("weight_concentration", mixture.weight_concentration, numbers.Real, low=0)
     if not isinstance(mixture.verbose, bool):
         check_number("verbose", mixture.verbose, numbers.Integral, low=0)
     if not isinstance(mixture.n_init, str) or mixture.n_init != "auto":
@@ -122,6 +123,51 @@ def check_resp(resp: Any, shape: tuple[int, ...]) -> Array:
     return resp
 
 
+def check_resp_prior(mixture: Any, family: Family, resp_prior: Any, n_samples: int) -> Array | None:
+    """Check what is known of the components of the rows, if anything.
+
+    Parameters
+    ----------
+    mixture : EMMixture
+    family : Family
+    resp_prior : array-like of shape (n_samples, n_components) or None
+    n_samples : int
+
+    Returns
+    -------
+    resp_prior : ndarray of shape (n_samples, n_components) or None
+
+    Raises
+    ------
+    ValueError
+        If it has another shape, a row allows no component, or components may be dropped.
+    """
+    sparse = mixture.weight_concentration < 1
+    if sparse and (family.ordered or resp_prior is not None):
+        raise ValueError(
+            f"weight_concentration={mixture.weight_concentration:g} is below 1 and may drop "
+            "components, but these are told apart by a list of families or by resp_prior: set it "
+            "to 1 or above."
+        )
+    if resp_prior is None:
+        return None
+    refuse_lazy("resp_prior", resp_prior)
+    prior = np.asarray(resp_prior, dtype=np.float64)
+    expected = n_samples, mixture.n_components
+    if prior.shape != expected:
+        raise ValueError(
+            f"resp_prior has shape {prior.shape}, expected (n_samples, n_components) = {expected}."
+        )
+    bad = ~(np.isfinite(prior) & (prior >= 0)).all(axis=1) | ~(prior > 0).any(axis=1)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(
+            f"resp_prior of row {row} is {prior[row]}: numbers must be finite and at least 0, and "
+            "one of them above 0; equal numbers where nothing is known."
+        )
+    return prior
+
+
 def check_params(family: Family, weights: Any, params: Any) -> tuple[Array, Any]:
     """Check that mixing weights and parameters make a mixture.
 
@@ -151,7 +197,7 @@ def check_params(family: Family, weights: Any, params: Any) -> tuple[Array, Any]
             f"params must be a NamedTuple of {type(family).__name__}, such as that family's "
             f"Params class, got {type(params).__name__}."
         )
-    params = type(params)(*(np.array(field, dtype=np.float64) for field in params))
+    params = family.floats(params)
     _check_component_means(family, len(weights), params)
     return weights / weights.sum(), params
 
@@ -196,11 +242,14 @@ def _check_component_means(family: Family, n_components: int, params: Any) -> No
         raise ValueError(f"{family!r} cannot take these parameters: {error}. {params!r}") from error
     if len(means) != n_components:
         raise ValueError(f"{n_components} weights, but parameters of {len(means)} components.")
-    inside = (means >= family.support.low) & (means <= family.support.high)
-    if not inside.all() or not np.isfinite(means).all() or not np.isfinite(own).all():
+    supports = family.column_supports(means.shape[1])
+    low, high = ([getattr(s, end) for s in supports] for end in ("low", "high"))
+    outside = (means < low) | (means > high) | np.isinf(means)
+    if outside.any() or not np.isfinite(own).all():
+        described = " or ".join(dict.fromkeys(support.description for support in supports))
         raise ValueError(
             f"{params!r} are no parameters of {family!r}: the means must be finite, and each "
-            f"column's mean no less or more than {family.support.description} can be."
+            f"column's mean no less or more than {described} can be."
         )
 
 

@@ -17,12 +17,13 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_genmodel._compat import as_generator
-from sklearn_genmodel._validation import check_number, check_rows, check_support, check_weights
+from sklearn_genmodel._validation import check_number, decode_rows
 from sklearn_genmodel.em import Rows, Theta, map_rows, row_threads
-from sklearn_genmodel.families import Family
 from sklearn_genmodel.mixture._arguments import check_resp
-from sklearn_genmodel.mixture._summary import summary_table
-from sklearn_genmodel.variational import ELBO, discrete_elbo, entropy, log_normalize
+from sklearn_genmodel.mixture._criteria import InformationCriteria, total_weight, weighted_sum
+from sklearn_genmodel.mixture._derived import DerivedMixtures
+from sklearn_genmodel.mixture._reading import read_rows
+from sklearn_genmodel.variational import ELBO, discrete_elbo, log_normalize
 
 __all__ = ["MixtureDistribution"]
 
@@ -30,7 +31,12 @@ Array = NDArray[np.float64]
 
 
 class MixtureDistribution(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator
+    DerivedMixtures,
+    InformationCriteria,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    DensityMixin,
+    BaseEstimator,
 ):
     """Densities, responsibilities, samples and criteria of a mixture.
 
@@ -38,10 +44,6 @@ class MixtureDistribution(
     ``random_state``; `EMMixture` provides them.
     """
 
-    family_: Family
-    weights_: Array
-    params_: Any
-    n_features_in_: int
     n_jobs: int | None
     random_state: Any
 
@@ -73,7 +75,7 @@ class MixtureDistribution(
         score : float
         """
         log_density = self.score_samples(X)
-        return _weighted_sum(log_density, sample_weight) / _total(log_density, sample_weight)
+        return weighted_sum(log_density, sample_weight) / total_weight(log_density, sample_weight)
 
     def predict_proba(self, X: Any) -> Array:
         """Responsibilities: posterior probability of every component (L7).
@@ -143,9 +145,7 @@ class MixtureDistribution(
             resp = check_resp(resp, log_likelihood.shape)
         return discrete_elbo(log_likelihood, weights, resp)
 
-    def sample(
-        self, n_samples: int = 1, random_state: Any = None
-    ) -> tuple[Array, NDArray[np.intp]]:
+    def sample(self, n_samples: int = 1, random_state: Any = None) -> tuple[Any, NDArray[np.intp]]:
         """Draw rows from the mixture (L15).
 
         Parameters
@@ -156,7 +156,9 @@ class MixtureDistribution(
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features)
+        X : ndarray of shape (n_samples, n_features) or frame
+            A frame with the columns and types of the one that was fitted, if it was one; numbers
+            in columns of integers are rounded.
         labels : ndarray of int, shape (n_samples,)
             Component that each row was drawn from.
         """
@@ -164,120 +166,55 @@ class MixtureDistribution(
         check_number("n_samples", n_samples, numbers.Integral, low=1)
         rng = as_generator(self.random_state if random_state is None else random_state)
         labels = rng.choice(len(theta.weights), size=n_samples, p=theta.weights)
-        return self.family_.sample(theta.params, labels, rng), labels
+        X = self.family_.sample(theta.params, labels, rng)
+        return decode_rows(X, self.family_.column_supports(X.shape[1]), self._schema), labels
 
-    def n_parameters(self) -> int:
-        """Number of free parameters: those of the components and n_components - 1 weights.
-
-        Returns
-        -------
-        n_parameters : int
-        """
-        n_components = len(self._theta().weights)
-        return n_components - 1 + self.family_.n_parameters(n_components, self.n_features_in_)
-
-    def aic(self, X: Any, sample_weight: Any = None) -> float:
-        """Akaike information criterion, -2 log L + 2 n_parameters; lower is better.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        sample_weight : array-like of shape (n_samples,), default=None
+    def component_means(self) -> Array:
+        """Mean of every component.
 
         Returns
         -------
-        aic : float
+        means : ndarray of shape (n_components, n_features)
+            Labels count by their positions among the levels.
         """
-        return -2.0 * self._log_likelihood(X, sample_weight) + 2.0 * self.n_parameters()
+        return self.family_.mean(self._theta().params)
 
-    def bic(self, X: Any, sample_weight: Any = None) -> float:
-        """Bayesian information criterion, -2 log L + n_parameters log n; lower is better.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        sample_weight : array-like of shape (n_samples,), default=None
-            n is the sum of the weights.
+    def component_covariances(self) -> Array:
+        """Covariance matrix of every component.
 
         Returns
         -------
-        bic : float
-
-        References
-        ----------
-        Schwarz, G. (1978). Estimating the dimension of a model. Annals of Statistics 6, 461-464.
+        covariances : ndarray of shape (n_components, n_features, n_features)
         """
-        log_density = self.score_samples(X)
-        penalty = self.n_parameters() * np.log(_total(log_density, sample_weight))
-        return float(penalty - 2.0 * _weighted_sum(log_density, sample_weight))
+        return self.family_.covariance(self._theta().params)
 
-    def icl(self, X: Any, sample_weight: Any = None) -> float:
-        """Integrated completed likelihood: BIC + 2 entropy of the responsibilities.
-
-        Prefers clusters that are well apart; lower is better.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        sample_weight : array-like of shape (n_samples,), default=None
-            n is the sum of the weights.
+    def mean(self) -> Array:
+        """Mean of the mixture.
 
         Returns
         -------
-        icl : float
-
-        References
-        ----------
-        Biernacki, C., Celeux, G. and Govaert, G. (2000). Assessing a mixture model for clustering
-        with the integrated completed likelihood. IEEE Transactions on Pattern Analysis and Machine
-        Intelligence 22, 719-725.
+        mean : ndarray of shape (n_features,)
         """
-        uncertainty = _weighted_sum(entropy(self.predict_proba(X)), sample_weight)
-        return self.bic(X, sample_weight) + 2.0 * uncertainty
+        return np.asarray(self._theta().weights @ self.component_means())
 
-    def summary(self) -> str:
-        """Table of the components: weight and mean of every column.
+    def covariance(self) -> Array:
+        """Covariance matrix of the mixture: that within components and that of their means.
 
         Returns
         -------
-        table : str
+        covariance : ndarray of shape (n_features, n_features)
         """
-        theta = self._theta()
-        n_features = self.n_features_in_
-        names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(n_features)])
-        n_components = len(theta.weights)
-        what = f"{type(self.family_).__name__} component{'s' * (n_components > 1)}"
-        facts = f"{type(self).__name__}: {n_components} {what}, {self.n_parameters()} parameters"
-        if hasattr(self, "lower_bound_"):
-            ending = "converged" if self.converged_ else "not converged"
-            n_iter = self.init_results_[0].n_iter
-            facts += f", {self.lower_bound_:.6g} nats per row, {ending} in {n_iter} passes"
-        return summary_table(facts, theta.weights, self.family_.mean(theta.params), list(names))
+        weights, means = self._theta().weights, self.component_means() - self.mean()
+        within = np.einsum("k,kij->ij", weights, self.component_covariances())
+        return np.asarray(within + (means * weights[:, None]).T @ means)
 
     def _theta(self) -> Theta:
         check_is_fitted(self, "params_")
         return Theta(self.weights_, self.params_)
 
-    def _log_likelihood(self, X: Any, sample_weight: Any) -> float:
-        return _weighted_sum(self.score_samples(X), sample_weight)
-
     def _map(self, X: Any, function: Callable[[Array], Array], theta: Theta | None = None) -> Any:
         """Apply a function of the log-joint, (n_components, n_rows), to blocks of checked rows."""
         theta = theta or self._theta()
-        X = check_rows(self, X, reset=False, allow_nan=self.family_.allow_nan)
-        check_support(self, X, self.family_.support, fitting=False)
+        X = read_rows(self, X, self.family_)
         with row_threads(self.n_jobs) as mapper:
             return map_rows(self.family_, theta, Rows(X, None, mapper), function)
-
-
-def _weighted_sum(values: Array, sample_weight: Any) -> float:
-    weights = check_weights(sample_weight, len(values))
-    if weights is None:
-        return float(values.sum())
-    seen = weights > 0
-    return float(values[seen] @ weights[seen])
-
-
-def _total(values: Array, sample_weight: Any) -> float:
-    weights = check_weights(sample_weight, len(values))
-    return float(len(values) if weights is None else weights.sum())

@@ -12,21 +12,22 @@ from sklearn.base import clone
 
 from sklearn_genmodel._compat import CallbackSupportMixin, FitTask, as_generator, with_callbacks
 from sklearn_genmodel._validation import (
-    check_rows,
-    check_support,
+    FrameSchema,
+    check_supports,
     check_weights,
     unchanged_on_error,
 )
-from sklearn_genmodel.em import Fit, FitOptions, Rows, fit_mixture, row_threads
-from sklearn_genmodel.families import Family, resolve_family
+from sklearn_genmodel.em import Fit, FitOptions, MixingWeights, Rows, fit_mixture, row_threads
+from sklearn_genmodel.families import Family
 from sklearn_genmodel.mixture._arguments import (
     check_arguments,
     check_init,
-    check_params,
+    check_resp_prior,
     check_warm_start,
 )
 from sklearn_genmodel.mixture._distribution import MixtureDistribution
 from sklearn_genmodel.mixture._progress import Progress
+from sklearn_genmodel.mixture._reading import component_family, read_training_rows
 
 __all__ = ["EMMixture"]
 
@@ -45,9 +46,11 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
     ----------
     n_components : int, default=1
         Number of components.
-    family : str or Family, default="gaussian"
-        Distribution of the components: "gaussian", "poisson", "bernoulli", or any object of
-        :mod:`sklearn_genmodel.families`, one of your own included.
+    family : str, Family or list, default="gaussian"
+        Distribution of the components: a name such as "gaussian", "poisson" or "categorical", or
+        any object of :mod:`sklearn_genmodel.families`, one of your own included; tables of mixed
+        columns take a :class:`~sklearn_genmodel.families.Columns`. A list gives every component a
+        family of its own.
     init : {"auto", "kmeans", "k-means++", "random"} or array, default="auto"
         Where EM starts. "auto" takes turns through all kinds of partition and then moves single
         components as long as that helps; "random" takes random rows as centres. An array of shape
@@ -63,6 +66,9 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
     acceleration : {"auto", "anderson", "squarem"} or None, default="auto"
         Extrapolation of slow runs. "auto" is Anderson acceleration where many passes are left;
         None is plain EM.
+    weight_concentration : float, default=1.0
+        Concentration of a Dirichlet prior on the mixing weights. 1 is no prior; below 1,
+        components that find too few rows are dropped, so that `n_components` is a bound.
     warm_start : bool, default=False
         Whether `fit` starts from the parameters of the last one.
     random_state : int, RandomState, Generator or None, default=None
@@ -80,9 +86,10 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
         Parameters of the components, by the field's names: ``means`` and ``covariances``,
         ``rates``, ``probs``.
     family_ : Family
-        The family fitted.
+        The family fitted, with the columns, levels and priors that it found in the data.
     lower_bound_ : float
-        Mean log-likelihood per row (per unit of weight) of these parameters, in nats.
+        Mean log-likelihood per row (per unit of weight) of these parameters, in nats; penalised by
+        the log-density of the priors (up to constants, over the same number) if there are any.
     lower_bounds_ : ndarray of shape (`n_iter_` + 1,)
         The bound before the chosen run and after every pass of it; never decreasing.
     n_iter_ : int
@@ -130,6 +137,7 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
         max_iter: int = 500,
         tol: float = 1e-6,
         acceleration: str | None = "auto",
+        weight_concentration: float = 1.0,
         warm_start: bool = False,
         random_state: Any = None,
         n_jobs: int | None = None,
@@ -142,6 +150,7 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
         self.max_iter = max_iter
         self.tol = tol
         self.acceleration = acceleration
+        self.weight_concentration = weight_concentration
         self.warm_start = warm_start
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -149,7 +158,9 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
 
     @unchanged_on_error
     @with_callbacks
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> EMMixture:
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, resp_prior: Any = None
+    ) -> EMMixture:
         """Fit the mixture to rows.
 
         Parameters
@@ -158,6 +169,9 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
         y : ignored
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; a weight of 2 counts a row twice.
+        resp_prior : array-like of shape (n_samples, n_components), default=None
+            What is known of the component of every row, multiplied with the mixing weights: one 1
+            among zeros is a known label, a 0 forbids a component, equal numbers say nothing.
 
         Returns
         -------
@@ -169,16 +183,17 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
             If the data or an argument cannot be used, or every start breaks down. Nothing is
             changed then.
         """
-        family = clone(resolve_family(self.family))
         check_arguments(self)
+        family = clone(component_family(self.family))
         rng = as_generator(self.random_state)
-        rows, options = self._check_data(X, sample_weight, family)
-        self._forget()
+        family, rows, options = self._check_data(X, sample_weight, resp_prior, family)
+        self._forget(X)
         progress = Progress(self, family, FitTask(self, X, y, sample_weight))
         with row_threads(self.n_jobs) as mapper:
             rows = replace(rows, map=mapper)
             fitted = fit_mixture(family, rows, options, rng, progress, progress.report)
-        self._store(family, fitted, keep_order=not isinstance(options.init, str))
+        numbered = family.ordered or rows.resp_prior is not None
+        self._store(family, fitted, keep_order=numbered or not isinstance(options.init, str))
         progress.end(fitted)
         return self
 
@@ -212,76 +227,47 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
         """
         return self.fit(X, y, sample_weight=sample_weight).transform(X)
 
-    @classmethod
-    def from_params(cls, family: str | Family, weights: Any, params: Any) -> EMMixture:
-        """Make a mixture from parameters instead of data.
-
-        Parameters
-        ----------
-        family : str or Family
-        weights : array-like of shape (n_components,)
-            Mixing weights; they sum to 1.
-        params : NamedTuple
-            Parameters of the family, such as ``GaussianParams(means, covariances)``.
-
-        Returns
-        -------
-        mixture : EMMixture
-            As if it had been fitted.
-
-        Raises
-        ------
-        ValueError
-            If the weights are no distribution, or the parameters do not fit them or the family.
-
-        Examples
-        --------
-        >>> from sklearn_genmodel import EMMixture
-        >>> from sklearn_genmodel.families import PoissonParams
-        >>> mixture = EMMixture.from_params("poisson", [0.4, 0.6], PoissonParams([[1.0], [3.0]]))
-        >>> mixture.predict([[0], [6]])
-        array([0, 1])
-        """
-        known = clone(resolve_family(family))
-        weights, params = check_params(known, weights, params)
-        mixture = cls(len(weights), family=family)
-        mixture.family_, mixture.weights_, mixture.params_ = known, weights, params
-        mixture.n_features_in_ = known.mean(params).shape[1]
-        return mixture
-
     def __sklearn_tags__(self) -> Any:
         """Tags of scikit-learn: densities, transformers, and what the family's support says."""
         tags = super().__sklearn_tags__()
         # An unknown family has the usual tags; `fit` says what is wrong with it.
         with suppress(TypeError, ValueError):
-            family = resolve_family(self.family)
+            family = component_family(self.family)
             tags.input_tags.allow_nan = family.allow_nan
             tags.input_tags.positive_only = family.support.low >= 0
+            tags.input_tags.string = tags.input_tags.categorical = family.reads_tables
         return tags
 
     @property
     def _n_features_out(self) -> int:
         return len(self.weights_)
 
-    def _check_data(self, X: Any, sample_weight: Any, family: Family) -> tuple[Rows, FitOptions]:
-        """Rows of positive weight, and where to start on them."""
-        X = check_rows(self, X, reset=True, allow_nan=family.allow_nan)
+    def _check_data(
+        self, X: Any, sample_weight: Any, resp_prior: Any, family: Family
+    ) -> tuple[Family, Rows, FitOptions]:
+        """The family that knows the data, rows of positive weight, and where to start on them."""
+        family, X = read_training_rows(self, X, family)
         weights = check_weights(sample_weight, len(X))
+        known = check_resp_prior(self, family, resp_prior, len(X))
         init: Any = check_init(self.init, len(X), self.n_components)
+        rows = Rows(X, weights, resp_prior=known)
         if weights is not None and not weights.all():
-            seen = weights > 0
-            X, weights = X[seen], weights[seen]
-            init = init if isinstance(init, str) else init[seen]
-        check_support(self, X, family.support, fitting=True)
+            rows = rows.take(weights > 0)
+            init = init if isinstance(init, str) else init[weights > 0]
+        check_supports(self, rows.X, family.column_supports(X.shape[1]), fitting=True)
+        family.check_rows(rows.X)
+        family = family.for_rows(rows.X, rows.sample_weight, self.n_components)
         if self.warm_start and hasattr(self, "params_"):
             init = check_warm_start(self, family, X.shape[1])
+        mixing = MixingWeights(self.weight_concentration)
         options = FitOptions(
-            self.n_components, init, self.n_init, self.max_iter, self.tol, self.acceleration
+            self.n_components, init, self.n_init, self.max_iter, self.tol, self.acceleration, mixing
         )
-        return Rows(X, weights), options
+        return family, rows, options
 
-    def _forget(self) -> None:
-        """Drop the results of an earlier fit."""
+    def _forget(self, X: Any) -> None:
+        """Drop the results of an earlier fit; remember of what type the table is."""
+        self._schema = FrameSchema.of(X)
         for name in [name for name in vars(self) if name.endswith("_") and "_in_" not in name]:
             delattr(self, name)
 

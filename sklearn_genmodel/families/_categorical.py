@@ -1,0 +1,232 @@
+"""Independent columns of labels: latent class analysis of polytomous items."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_genmodel._validation import Table
+from sklearn_genmodel.families._arrays import TINY, Array
+from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._exponential_family import ExponentialFamily
+from sklearn_genmodel.families._support import Support
+
+__all__ = ["Categorical", "CategoricalParams"]
+
+MOST_LISTED = 6
+NUMBERS = (int, float, np.number)
+
+
+class CategoricalParams(NamedTuple):
+    """Parameters of categorical components.
+
+    ``probs`` has shape (n_components, n_features, n_levels), n_levels being that of the column
+    that has most; columns with fewer levels have zeros behind them. With a prior, the place behind
+    the levels of a column is the probability of labels that were not seen.
+    """
+
+    probs: Array
+
+
+class Categorical(ExponentialFamily):
+    """Columns of labels: strings, booleans, numbers that are names, categories of data frames.
+
+    log p(x) = sum_j log probs[j, x_j]
+
+    With this family a mixture is the latent class model. Missing values (NaN, None, NA) are
+    allowed: the likelihood is that of the values observed. A probability is never exactly 0: a
+    level that a component never shows gets the smallest positive float.
+
+    Parameters
+    ----------
+    prior : float or None, default=None
+        Dirichlet prior, as a number of pseudo-observations per component and column that are spread
+        evenly over the levels and one place for labels not seen in `fit`. None is maximum
+        likelihood, with which a label not seen is an error.
+    levels : "auto" or sequence of sequences, default="auto"
+        Labels of every column. "auto" takes those seen in `fit`, in the order of the categories of
+        a data frame's column, or else sorted.
+
+    See Also
+    --------
+    Bernoulli : Columns of 0 and 1.
+
+    References
+    ----------
+    Goodman, L. A. (1974). Exploratory latent structure analysis using both identifiable and
+    unidentifiable models. Biometrika 61, 215-231.
+
+    Examples
+    --------
+    >>> from sklearn_genmodel import EMMixture
+    >>> from sklearn_genmodel.families import Categorical
+    >>> X = [["tea", "yes"], ["tea", "yes"], ["coffee", "no"], ["coffee", None]] * 5
+    >>> mixture = EMMixture(2, family=Categorical(), random_state=0).fit(X)
+    >>> mixture.family_.levels
+    (('coffee', 'tea'), ('no', 'yes'))
+    >>> mixture.predict([["tea", None], [None, "yes"]]) == mixture.predict([X[0]])
+    array([ True,  True])
+    """
+
+    allow_nan: ClassVar[bool] = True
+    reads_tables: ClassVar[bool] = True
+
+    def __init__(self, prior: float | None = None, levels: Any = "auto") -> None:
+        self.prior = prior
+        self.levels = levels
+
+    def for_table(self, table: Table) -> Family:
+        """Remember the labels of every column."""
+        if not isinstance(self.levels, str):
+            return self
+        levels = tuple(table.levels(j) for j in range(len(table.names)))
+        return Categorical(self.prior, levels)
+
+    def column_supports(self, n_features: int) -> tuple[Support, ...]:
+        """The labels of every column."""
+        levels = self._levels
+        if len(levels) != n_features:
+            raise ValueError(f"levels names {len(levels)} columns, the data have {n_features}.")
+        return tuple(
+            Support(_described(labels), 0.0, len(labels), levels=labels, unseen=self._smooth)
+            for labels in levels
+        )
+
+    def features(self, X: Array) -> Array:
+        """A row of ones, and an indicator of every level of every column; missing: none is 1."""
+        starts = self._starts
+        features = np.zeros((starts[-1] + 1, len(X)))
+        features[0] = 1.0
+        for start, codes in zip(starts[:-1] + 1, X.T, strict=True):
+            rows = np.flatnonzero(~np.isnan(codes))
+            features[start + codes[rows].astype(np.intp), rows] = 1.0
+        return features
+
+    def natural(self, params: CategoricalParams) -> Array:
+        """eta = (0, log probs)."""
+        log_probs = np.log(np.maximum(params.probs[:, *self._cells], TINY))
+        return np.concatenate([np.zeros((len(log_probs), 1)), log_probs], axis=1)
+
+    def m_step(self, stats: Array) -> CategoricalParams:
+        """Shares of the levels among the labels observed, pseudo-observations included."""
+        sizes = np.diff(self._starts)
+        counts = stats[:, 1:] + np.repeat(self._strength / sizes, sizes)
+        totals = np.add.reduceat(counts, self._starts[:-1], axis=1)
+        shares = counts / np.maximum(np.repeat(totals, sizes, axis=1), TINY)
+        probs = np.zeros((len(stats), len(sizes), sizes.max()))
+        probs[:, *self._cells] = np.maximum(shares, TINY)
+        return CategoricalParams(probs)
+
+    def log_prior(self, params: CategoricalParams) -> Array | float:
+        """Log-likelihood of the pseudo-observations."""
+        if not self._smooth:
+            return 0.0
+        sizes = np.diff(self._starts)
+        return np.asarray(self.natural(params)[:, 1:] @ np.repeat(self._strength / sizes, sizes))
+
+    def sample(
+        self, params: CategoricalParams, labels: NDArray[np.intp], rng: np.random.Generator
+    ) -> Array:
+        """Draw one row from component ``labels[i]`` for every i, as positions of the levels."""
+        cumulative = np.cumsum(self._known(params), axis=2)[labels]
+        uniform = rng.random(cumulative.shape[:2])[:, :, None]
+        return (uniform > cumulative[:, :, :-1]).sum(axis=2).astype(np.float64)
+
+    def mean(self, params: CategoricalParams) -> Array:
+        """Mean position among the levels, which means something where these are ordered."""
+        known = self._known(params)
+        return np.asarray(known @ np.arange(known.shape[2]))
+
+    def covariance(self, params: CategoricalParams) -> Array:
+        """Variances of the positions among the levels."""
+        known = self._known(params)
+        variances = known @ np.arange(known.shape[2]) ** 2 - self.mean(params) ** 2
+        return np.asarray(variances[:, :, None] * np.eye(known.shape[1]))
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """One less than the levels, per component and column."""
+        return n_components * sum(len(labels) - 1 for labels in self._levels)
+
+    def width(self, n_features: int) -> int:
+        """Number of levels of all columns."""
+        return int(self._starts[-1]) + 1
+
+    def to_vector(self, params: CategoricalParams, like: CategoricalParams) -> Array:
+        """Square roots, a point on a sphere for every column: regular at the edges."""
+        return np.sqrt(params.probs[:, *self._cells]).ravel()
+
+    def from_vector(self, vector: Array, like: CategoricalParams) -> CategoricalParams:
+        """Inverse of `to_vector`; points off the sphere are brought back to it."""
+        squares = vector.reshape(len(like.probs), -1) ** 2
+        ones = np.ones((len(squares), 1))
+        unsmoothed = Categorical(levels=self._padded_levels)
+        return unsmoothed.m_step(np.concatenate([ones, squares], axis=1))
+
+    def embed(self, X: Array) -> Array:
+        """Indicators of the levels, NaN where the label is missing."""
+        sizes = np.diff(self._starts)
+        missing = np.repeat(np.isnan(X), sizes, axis=1)
+        return np.where(missing, np.nan, self.features(X)[1:].T)
+
+    def marginal(self, params: CategoricalParams, columns: NDArray[np.intp]) -> tuple[Family, Any]:
+        """The same family with the levels and probabilities of these columns."""
+        levels = tuple(self._levels[j] for j in columns)
+        widest = max(map(len, levels)) + self._smooth
+        return Categorical(self.prior, levels), CategoricalParams(params.probs[:, columns, :widest])
+
+    def conditional(self, params: CategoricalParams, x: Array) -> tuple[Family, Any]:
+        """The marginal distribution: the columns are independent."""
+        return self.marginal(params, np.flatnonzero(np.isnan(x)))
+
+    @property
+    def _levels(self) -> tuple[tuple[Any, ...], ...]:
+        if isinstance(self.levels, str):
+            raise ValueError(
+                f"levels={self.levels!r} is known only once the data are: fit the mixture, or pass "
+                "the labels of every column."
+            )
+        return tuple(tuple(labels) for labels in self.levels)
+
+    @property
+    def _padded_levels(self) -> tuple[tuple[Any, ...], ...]:
+        return tuple(tuple(range(size)) for size in np.diff(self._starts))
+
+    @property
+    def _strength(self) -> float:
+        prior: object = self.prior
+        if prior is None:
+            return 0.0
+        if isinstance(prior, bool) or not isinstance(prior, NUMBERS) or not prior > 0:
+            raise ValueError(f"prior must be None or a number above 0, got {prior!r}.")
+        return float(prior)
+
+    @property
+    def _smooth(self) -> bool:
+        return self._strength > 0
+
+    @property
+    def _starts(self) -> NDArray[np.intp]:
+        """Where the levels of every column start among those of all columns, and their number."""
+        sizes = [len(labels) + self._smooth for labels in self._levels]
+        return np.cumsum([0, *sizes])
+
+    @property
+    def _cells(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Column and level of every place of ``probs`` that is in use."""
+        ranges = [range(start, stop) for start, stop in pairwise(self._starts.tolist())]
+        columns = np.repeat(np.arange(len(ranges)), [len(places) for places in ranges])
+        return columns, np.concatenate([np.arange(len(places)) for places in ranges])
+
+    def _known(self, params: CategoricalParams) -> Array:
+        """Probabilities given that the label is one of the levels."""
+        probs, n_levels = params.probs, [len(labels) for labels in self._levels]
+        known = np.where(np.arange(probs.shape[2]) < np.reshape(n_levels, (-1, 1)), probs, 0.0)
+        return np.asarray(known / known.sum(axis=2, keepdims=True))
+
+
+def _described(labels: tuple[Any, ...]) -> str:
+    listed = ", ".join(map(repr, labels[:MOST_LISTED]))
+    return f"one of {listed}{', ...' if len(labels) > MOST_LISTED else ''}"

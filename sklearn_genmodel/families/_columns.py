@@ -1,0 +1,240 @@
+"""Tables of mixed columns: groups of columns, each with a family of its own."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sklearn_genmodel._compat import column_positions
+from sklearn_genmodel._validation import Table
+from sklearn_genmodel.families._arrays import Array
+from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._ignore import Ignore
+from sklearn_genmodel.families._inference import inferred_groups
+from sklearn_genmodel.families._product import Part, Product
+from sklearn_genmodel.families._registry import resolve_family
+
+__all__ = ["Columns"]
+
+
+class Columns(Product):
+    """Columns of different kinds: each group has a family, independent given the component.
+
+    log p(x) = sum over groups of log p(x_group)
+
+    Groups are given as in :class:`sklearn.compose.ColumnTransformer`. Hyper-parameters of a
+    group's family are reached by its name: ``family__visits__prior`` from an `EMMixture`.
+
+    Parameters
+    ----------
+    groups : list of (name, family, columns)
+        ``family`` is a family or the name of one; ``columns`` a name, a position, a list of either,
+        a slice, a boolean mask, or a callable that takes the table, such as
+        :class:`sklearn.compose.make_column_selector`.
+    remainder : {"error", "drop"} or Family, default="error"
+        What to do with columns in no group: refuse, ignore, or give all of them to a family.
+
+    See Also
+    --------
+    Columns.from_frame : Families chosen by the types and values of a data frame.
+
+    References
+    ----------
+    Hunt, L. and Jorgensen, M. (1999). Mixture model clustering using the MULTIMIX program.
+    Australian and New Zealand Journal of Statistics 41, 153-171.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_genmodel import EMMixture
+    >>> from sklearn_genmodel.families import Columns, Gaussian, Poisson
+    >>> X = pd.DataFrame(
+    ...     {
+    ...         "age": [31.0, 29.5, 33.1, 64.2, 59.8, 70.0],
+    ...         "visits": [0, 1, 0, 9, 7, 11],
+    ...         "smoker": ["no", "no", "yes", "yes", None, "yes"],
+    ...     }
+    ... )
+    >>> columns = Columns(
+    ...     [
+    ...         ("age", Gaussian("diag"), ["age"]),
+    ...         ("visits", Poisson(), ["visits"]),
+    ...         ("smoker", "categorical", ["smoker"]),
+    ...     ]
+    ... )
+    >>> mixture = EMMixture(2, family=columns, random_state=0).fit(X)
+    >>> mixture.params_.visits.rates.round(2).ravel()
+    array([0.33, 9.  ])
+    """
+
+    reads_tables: ClassVar[bool] = True
+
+    def __init__(self, groups: Any, remainder: Any = "error") -> None:
+        self.groups = groups
+        self.remainder = remainder
+
+    @classmethod
+    def from_frame(cls, X: Any, *, verbose: int = 1) -> Columns:
+        """Choose families by the types and values of the columns of a data frame.
+
+        Truth values and columns of 0 and 1 are Bernoulli, labels categorical, whole numbers that
+        count few things Poisson or negative binomial, shares in (0, 1) beta, skewed amounts gamma;
+        all other numbers are jointly Gaussian.
+
+        Parameters
+        ----------
+        X : DataFrame of pandas or polars
+        verbose : int, default=1
+            0 keeps silent; otherwise the choice and the reason for it are printed, a line a column.
+
+        Returns
+        -------
+        columns : Columns
+
+        Raises
+        ------
+        TypeError
+            If X is no data frame, or a column holds dates or times.
+        ValueError
+            If a column holds nothing, one value only, or as many labels as rows.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklearn_genmodel.families import Columns
+        >>> X = pd.DataFrame({"height": [1.7, 1.8, 1.6], "children": [0, 2, 1]})
+        >>> columns = Columns.from_frame(X)
+        height    gaussian: real numbers
+        children  poisson: counts whose variance is about their mean
+        >>> columns
+        Columns(groups=[('gaussian', 'gaussian', ['height']),
+                        ('poisson', 'poisson', ['children'])])
+        """
+        groups, reasons = inferred_groups(X)
+        if verbose:
+            print("\n".join(reasons))
+        return cls(groups)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002
+        """Hyper-parameters; those of the groups' families too, as name__parameter.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+
+        Returns
+        -------
+        params : dict
+        """
+        params: dict[str, Any] = super().get_params(deep=False)
+        for name, family, _ in self.groups if deep else ():
+            params[name] = family
+            if isinstance(family, Family):
+                nested = family.get_params(deep=True)
+                params |= {f"{name}__{key}": value for key, value in nested.items()}
+        return params
+
+    def set_params(self, **params: Any) -> Columns:
+        """Set hyper-parameters; a group's family by its name, that family's as name__parameter.
+
+        Parameters
+        ----------
+        **params : dict
+
+        Returns
+        -------
+        self : Columns
+        """
+        names = [name for name, _, _ in self.groups]
+        families = {name: params.pop(name) for name in names if name in params}
+        if families:
+            self.groups = [(n, families.get(n, family), key) for n, family, key in self.groups]
+        super().set_params(**params)
+        return self
+
+    def for_table(self, table: Table) -> Family:
+        """Find the columns of every group, and let its family see them."""
+        self._check_names()
+        chosen = [_positions(name, key, table) for name, _, key in self.groups]
+        parts = [(name, resolve_family(family)) for name, family, _ in self.groups]
+        left = sorted(set(range(len(table.names))) - set(chain.from_iterable(chosen)))
+        if left:
+            parts.append(("remainder", self._remainder_family(table, left)))
+            chosen.append(tuple(left))
+        _check_disjoint([name for name, _ in parts], chosen, table)
+        return Columns(
+            [
+                (name, family.for_table(table.select(positions)), positions)
+                for (name, family), positions in zip(parts, chosen, strict=True)
+            ]
+        )
+
+    def for_rows(self, X: Array, sample_weight: Array | None, n_components: int) -> Family:
+        """Let every group see its rows."""
+        return self.with_parts(
+            [
+                part._replace(family=part.seeing(X, sample_weight, n_components))
+                for part in self.parts()
+            ]
+        )
+
+    def parts(self) -> list[Part]:
+        """Groups with their columns, which `for_table` has made positions."""
+        if not all(isinstance(family, Family) for _, family, _ in self.groups):
+            raise ValueError(f"{self!r} must see the data first: for_table finds the columns.")
+        return [Part(name, family, np.asarray(key)) for name, family, key in self.groups]
+
+    def with_parts(self, parts: list[Part]) -> Columns:
+        """Columns of other groups."""
+        return Columns([(part.name, part.family, tuple(part.columns.tolist())) for part in parts])
+
+    def _remainder_family(self, table: Table, left: list[int]) -> Family:
+        if isinstance(self.remainder, Family):
+            return self.remainder
+        if self.remainder == "drop":
+            return Ignore()
+        listed = ", ".join(repr(table.names[column]) for column in left[:5])
+        if self.remainder == "error":
+            raise ValueError(
+                f"Column(s) {listed} belong to no group of {type(self).__name__}: name them in "
+                "one, or pass remainder='drop' or a family for them."
+            )
+        return resolve_family(self.remainder)
+
+    def _check_names(self) -> None:
+        names = [name for name, _, _ in self.groups]
+        taken = {"groups", "remainder", "names"}
+        for name in names:
+            if not isinstance(name, str) or not name.isidentifier() or "__" in name:
+                raise ValueError(f"Group name {name!r}: use an identifier without '__'.")
+            if name in taken or names.count(name) > 1:
+                raise ValueError(f"Group name {name!r} is taken: choose another.")
+
+
+def _positions(name: str, key: Any, table: Table) -> tuple[int, ...]:
+    """Positions of the columns that a group names."""
+    chosen = key(table.source) if callable(key) else key
+    try:
+        positions = column_positions(table.source, chosen)
+    except (IndexError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"Group {name!r} asks for columns {chosen!r}, which are not all there: {error}. The "
+            f"table has {list(table.names)}."
+        ) from error
+    if not positions:
+        raise ValueError(f"Group {name!r} has no columns ({key!r} selects none): drop the group.")
+    return tuple(int(position) for position in positions)
+
+
+def _check_disjoint(names: list[str], chosen: list[tuple[int, ...]], table: Table) -> None:
+    owner: dict[int, str] = {}
+    for name, positions in zip(names, chosen, strict=True):
+        for position in positions:
+            if position in owner:
+                raise ValueError(
+                    f"Column {table.names[position]!r} is in groups {owner[position]!r} and "
+                    f"{name!r}: given the component groups are independent, so it may be in one."
+                )
+            owner[position] = name

@@ -1,0 +1,104 @@
+"""Which family suits a column, judged by its type and its values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import skew
+
+from sklearn_genmodel._validation import Table, refuse_times
+
+__all__ = ["inferred_groups"]
+
+# Whole numbers count something if they start near 0 and are small.
+FIRST_COUNT, TYPICAL_COUNT = 2, 15
+OVERDISPERSED, SKEWED = 1.3, 1.0
+Rule = tuple[str, Callable[[NDArray[np.float64]], Any], str]
+
+
+def _counts(x: NDArray[np.float64]) -> bool:
+    whole = x.min() >= 0 and not np.any(x % 1)
+    return bool(whole and x.min() <= FIRST_COUNT and np.median(x) <= TYPICAL_COUNT)
+
+
+RULES: tuple[Rule, ...] = (
+    ("bernoulli", lambda x: np.isin(x, (0, 1)).all(), "0 and 1 only"),
+    (
+        "negative_binomial",
+        lambda x: _counts(x) and x.var() > OVERDISPERSED * x.mean(),
+        "counts whose variance exceeds their mean",
+    ),
+    ("poisson", _counts, "counts whose variance is about their mean"),
+    ("beta", lambda x: x.min() > 0 and x.max() < 1, "shares between 0 and 1"),
+    ("gamma", lambda x: x.min() > 0 and skew(x) > SKEWED, "positive and skewed amounts"),
+    ("gaussian", lambda x: True, "real numbers"),
+)
+
+
+def inferred_groups(X: Any) -> tuple[list[tuple[str, str, list[Any]]], list[str]]:
+    """Groups of columns for `Columns`, named by their families, and a line on each column.
+
+    Parameters
+    ----------
+    X : DataFrame of pandas or polars
+
+    Returns
+    -------
+    groups : list of (name, family, columns)
+    reasons : list of str
+
+    Raises
+    ------
+    TypeError
+        If X is no data frame, or a column holds dates or times.
+    ValueError
+        If a column cannot be modelled.
+    """
+    if not hasattr(X, "columns"):
+        raise TypeError(f"X must be a data frame of pandas or polars, got {type(X).__name__}.")
+    refuse_times(X)
+    table = Table(X, tuple(X.columns))
+    chosen = [_family(table.values(j), name) for j, name in enumerate(table.names)]
+    families = dict.fromkeys(family for family, _ in chosen)
+    groups = [
+        (
+            family,
+            family,
+            [n for n, (own, _) in zip(table.names, chosen, strict=True) if own == family],
+        )
+        for family in families
+    ]
+    widest = max(len(str(name)) for name in table.names)
+    reasons = [
+        f"{name!s:{widest}}  {family}: {reason}"
+        for name, (family, reason) in zip(table.names, chosen, strict=True)
+    ]
+    return groups, reasons
+
+
+def _family(values: NDArray[Any], name: Any) -> tuple[str, str]:
+    """Name of a family for the values of a column, and why."""
+    if values.dtype == object:
+        seen = [value for value in values.tolist() if value is not None]
+        distinct = set(seen)
+        _check_distinct(len(distinct), name)
+        if distinct <= {False, True}:
+            return "bernoulli", "truth values"
+        if len(distinct) == len(values):
+            raise ValueError(
+                f"Column {name!r} holds another label in every row, as an identifier does: drop it."
+            )
+        return "categorical", f"{len(distinct)} labels"
+    numbers = values.astype(np.float64)
+    numbers = numbers[~np.isnan(numbers)]
+    _check_distinct(len(np.unique(numbers)), name)
+    return next((family, why) for family, applies, why in RULES if applies(numbers))
+
+
+def _check_distinct(n_distinct: int, name: Any) -> None:
+    if n_distinct < 2:
+        what = "nothing but missing values" if n_distinct == 0 else "one value only"
+        raise ValueError(f"Column {name!r} holds {what}: drop it.")

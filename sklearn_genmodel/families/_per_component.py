@@ -1,0 +1,310 @@
+"""Mixtures whose components are not alike: a family for every component."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_genmodel._validation import Table
+from sklearn_genmodel.families._arrays import Accumulate, Array, JointStats, Kernel
+from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._registry import resolve_family
+from sklearn_genmodel.families._support import Support, intersection
+
+__all__ = ["PerComponent", "PerComponentParams"]
+
+# No limit in effect: scikit-learn cuts long representations short.
+LONGEST_NAME = 10**9
+Indices = NDArray[np.intp]
+
+
+class PerComponentParams(NamedTuple):
+    """Parameters of components of several kinds.
+
+    ``kinds``, (n_components,), says which family a component has, counted without repetition;
+    ``groups`` holds the parameters of the components of each kind, in their order.
+    """
+
+    kinds: Indices
+    groups: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class KindStats:
+    """Statistics of the components of every kind."""
+
+    kinds: Indices
+    joint: JointStats
+
+    def __add__(self, other: KindStats) -> KindStats:
+        return KindStats(self.kinds, self.joint + other.joint)
+
+
+class PerComponent(Family):
+    """One family for each component, such as Gaussians beside a uniform noise component.
+
+    ``EMMixture(3, family=[Gaussian(), Gaussian(), Uniform()])`` makes one. Components keep the
+    order in which their families are given.
+
+    Parameters
+    ----------
+    families : sequence of Family or str
+        As many as there are components, or those that differ, if `kinds` is given. Components
+        whose families are equal share their covariances where these are tied.
+    kinds : sequence of int, optional
+        Which of the families every component has; None: the k-th component has the k-th.
+
+    References
+    ----------
+    Banfield, J. D. and Raftery, A. E. (1993). Model-based Gaussian and non-Gaussian clustering.
+    Biometrics 49, 803-821. Section 3: a Poisson process as a noise component.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_genmodel import EMMixture
+    >>> from sklearn_genmodel.families import Gaussian
+    >>> X = np.concatenate([np.linspace(-0.1, 0.1, 60), np.linspace(-9, 9, 40)])[:, None]
+    >>> spike, spread = Gaussian("spherical"), Gaussian()
+    >>> mixture = EMMixture(2, family=[spike, spread], random_state=0).fit(X)
+    >>> mixture.weights_.round(1)
+    array([0.6, 0.4])
+    """
+
+    reads_tables: ClassVar[bool] = True
+
+    def __init__(self, families: Any, kinds: Any = None) -> None:
+        self.families = families
+        self.kinds = kinds
+
+    @property
+    def allow_nan(self) -> bool:  # type: ignore[override]
+        """Whether every family deals with missing values."""
+        return all(family.allow_nan for family in self._distinct)
+
+    @property
+    def coupled(self) -> bool:
+        """Whether the components of some kind share something."""
+        return any(family.coupled for family in self._distinct)
+
+    @property
+    def has_coordinates(self) -> bool:
+        """Whether every family has unconstrained coordinates."""
+        return all(family.has_coordinates for family in self._distinct)
+
+    @property
+    def ordered(self) -> bool:
+        """The place of a component decides its family."""
+        return True
+
+    def for_table(self, table: Table) -> Family:
+        """Let every family see the table."""
+        return PerComponent([f.for_table(table) for f in self._distinct], self._kinds)
+
+    def for_rows(self, X: Array, sample_weight: Array | None, n_components: int) -> Family:
+        """Let every family see the rows."""
+        kinds = self._kinds
+        if n_components != len(kinds):
+            raise ValueError(
+                f"family lists {len(kinds)} families for n_components={n_components}: give one "
+                "for each component."
+            )
+        seen = [family.for_rows(X, sample_weight, n_components) for family in self._distinct]
+        return PerComponent(seen, kinds)
+
+    def column_supports(self, n_features: int) -> tuple[Support, ...]:
+        """What every family has a density for."""
+        each = [family.column_supports(n_features) for family in self._distinct]
+        return tuple(intersection(*supports) for supports in zip(*each, strict=True))
+
+    def pooled(self, X: Array, sample_weight: Array) -> PerComponentParams:
+        """One component of every kind, fitted to all the rows."""
+        groups = tuple(family.pooled(X, sample_weight) for family in self._distinct)
+        return PerComponentParams(np.arange(len(groups)), groups)
+
+    def repeat(self, pooled: PerComponentParams, n_components: int) -> PerComponentParams:
+        """The component of the right kind for every place."""
+        return self.take(pooled, self._kinds)
+
+    def log_prob(self, X: Array, params: PerComponentParams) -> Array:
+        """Log-density of every row under every component, in nats."""
+        return self._joined(params, lambda family, own: family.log_prob(X, own).T).T
+
+    def log_prior(self, params: PerComponentParams) -> Array | float:
+        """Of every component under its own prior."""
+        return self._joined(
+            params, lambda f, own: np.broadcast_to(f.log_prior(own), len(f.mean(own)))
+        )
+
+    def suffstats(
+        self, X: Array, resp: Array, params: PerComponentParams | None = None
+    ) -> KindStats:
+        """Those of the components of every kind."""
+        kinds = self._kinds if params is None else params.kinds
+        groups = (None,) * len(self._distinct) if params is None else params.groups
+        parts = (
+            family.suffstats(X, resp[:, kinds == kind], own)
+            for kind, (family, own) in enumerate(zip(self._distinct, groups, strict=True))
+        )
+        return KindStats(kinds, JointStats(tuple(parts)))
+
+    def m_step(self, stats: KindStats) -> PerComponentParams:
+        """Of every kind by itself."""
+        parts = zip(self._distinct, stats.joint.parts, strict=True)
+        return PerComponentParams(stats.kinds, tuple(family.m_step(own) for family, own in parts))
+
+    def kernel(self, params: PerComponentParams) -> Kernel:
+        """Prepare these parameters for a pass over blocks of rows."""
+        kinds = params.kinds
+        kernels = [(where, family, family.kernel(own)) for where, family, own in self._of(params)]
+
+        def block(X: Array) -> tuple[Array, Accumulate]:
+            log_prob = np.empty((len(kinds), len(X)))
+            adders = []
+            for where, family, kernel in kernels:
+                own, add = kernel(X)
+                log_prob[where] = own + family.log_base_measure(X)
+                adders.append((where, add))
+
+            def accumulate(resp: Array) -> KindStats:
+                parts = (add(np.ascontiguousarray(resp[where])) for where, add in adders)
+                return KindStats(kinds, JointStats(tuple(parts)))
+
+            return log_prob, accumulate
+
+        return block
+
+    def sample(
+        self, params: PerComponentParams, labels: Indices, rng: np.random.Generator
+    ) -> Array:
+        """Draw one row from component ``labels[i]`` for every i."""
+        X = np.empty((len(labels), self.mean(params).shape[1]))
+        rank = np.empty(len(params.kinds), dtype=np.intp)
+        for where, family, own in self._of(params):
+            rank[where] = np.arange(len(where))
+            rows = np.isin(labels, where)
+            X[rows] = family.sample(own, rank[labels[rows]], rng)
+        return X
+
+    def mean(self, params: PerComponentParams) -> Array:
+        """Mean of every component."""
+        return self._joined(params, lambda family, own: family.mean(own))
+
+    def covariance(self, params: PerComponentParams) -> Array:
+        """Covariance matrix of every component."""
+        return self._joined(params, lambda family, own: family.covariance(own))
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Sum over the kinds."""
+        counts = np.bincount(self._kinds).tolist()
+        parts = zip(self._distinct, counts, strict=True)
+        return sum(family.n_parameters(count, n_features) for family, count in parts)
+
+    def width(self, n_features: int) -> int:
+        """Sum over the kinds."""
+        return sum(family.width(n_features) for family in self._distinct)
+
+    def floats(self, params: PerComponentParams) -> PerComponentParams:
+        """Parameters that a user wrote down, as arrays."""
+        parts = zip(self._distinct, params.groups, strict=True)
+        groups = tuple(family.floats(own) for family, own in parts)
+        return PerComponentParams(np.array(params.kinds, dtype=np.intp), groups)
+
+    def take(self, params: PerComponentParams, components: Indices) -> PerComponentParams:
+        """Parameters of the components with these indices."""
+        rank = np.empty(len(params.kinds), dtype=np.intp)
+        for where, _, _ in self._of(params):
+            rank[where] = np.arange(len(where))
+        kinds = params.kinds[components]
+        groups = (
+            family.take(own, rank[components[kinds == kind]])
+            for kind, (family, own) in enumerate(zip(self._distinct, params.groups, strict=True))
+        )
+        return PerComponentParams(kinds, tuple(groups))
+
+    def stack(self, several: list[PerComponentParams]) -> PerComponentParams:
+        """Components of several mixtures side by side."""
+        kinds = np.concatenate([params.kinds for params in several])
+        groups = zip(*(params.groups for params in several), strict=True)
+        parts = zip(self._distinct, groups, strict=True)
+        return PerComponentParams(kinds, tuple(family.stack(list(own)) for family, own in parts))
+
+    def to_vector(self, params: PerComponentParams, like: PerComponentParams) -> Array:
+        """Coordinates of all kinds."""
+        parts = zip(self._distinct, params.groups, like.groups, strict=True)
+        return np.concatenate([family.to_vector(own, near) for family, own, near in parts])
+
+    def from_vector(self, vector: Array, like: PerComponentParams) -> PerComponentParams:
+        """Inverse of `to_vector`."""
+        parts = list(zip(self._distinct, like.groups, strict=True))
+        sizes = [family.to_vector(near, near).size for family, near in parts]
+        vectors = np.split(vector, np.cumsum(sizes)[:-1])
+        pairs = zip(parts, vectors, strict=True)
+        return like._replace(groups=tuple(f.from_vector(own, near) for (f, near), own in pairs))
+
+    def embed(self, X: Array) -> Array:
+        """As the first family sees the rows."""
+        return self._distinct[0].embed(X)
+
+    def degenerate(
+        self, params: PerComponentParams, n_rows: Array, pooled: PerComponentParams
+    ) -> NDArray[np.bool_]:
+        """Components that their own family calls degenerate."""
+        found = np.zeros(len(params.kinds), dtype=bool)
+        for (where, family, own), near in zip(self._of(params), pooled.groups, strict=True):
+            found[where] = family.degenerate(own, n_rows[where], near)
+        return found
+
+    def marginal(self, params: PerComponentParams, columns: Indices) -> tuple[Family, Any]:
+        """Marginals of all components."""
+        return self._derived(params, lambda family, own: family.marginal(own, columns))
+
+    def conditional(self, params: PerComponentParams, x: Array) -> tuple[Family, Any]:
+        """Conditionals of all components."""
+        return self._derived(params, lambda family, own: family.conditional(own, x))
+
+    def _derived(
+        self, params: PerComponentParams, derive: Callable[[Family, Any], tuple[Family, Any]]
+    ) -> tuple[Family, Any]:
+        derived = [derive(family, own) for _, family, own in self._of(params)]
+        families = PerComponent([family for family, _ in derived], params.kinds)
+        return families, params._replace(groups=tuple(own for _, own in derived))
+
+    def _joined(
+        self, params: PerComponentParams, function: Callable[[Family, Any], Array]
+    ) -> Array:
+        """Results for the components of every kind, in the order of the components."""
+        places = [where for where, _, _ in self._of(params)]
+        results = [function(family, own) for _, family, own in self._of(params)]
+        return np.concatenate(results)[np.argsort(np.concatenate(places))]
+
+    def _of(self, params: PerComponentParams) -> Iterator[tuple[Indices, Family, Any]]:
+        """Places, family and parameters of the components of every kind."""
+        for kind, (family, own) in enumerate(zip(self._distinct, params.groups, strict=True)):
+            yield np.flatnonzero(params.kinds == kind), family, own
+
+    @property
+    def _kinds(self) -> Indices:
+        """Index of every component's family among the distinct ones."""
+        if self.kinds is not None:
+            return np.asarray(self.kinds, dtype=np.intp)
+        names = list(self._named)
+        return np.array([names.index(_name(family)) for family in self.families], dtype=np.intp)
+
+    @property
+    def _distinct(self) -> list[Family]:
+        return list(self._named.values()) if self.kinds is None else list(self.families)
+
+    @property
+    def _named(self) -> dict[str, Family]:
+        return {_name(family): resolve_family(family) for family in self.families}
+
+
+def _name(family: object) -> str:
+    """What tells families apart: class and all hyper-parameters, printed in full."""
+    resolved: Any = resolve_family(family)
+    return str(resolved.__repr__(N_CHAR_MAX=LONGEST_NAME))

@@ -1,0 +1,247 @@
+"""A product of families over groups of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_genmodel.families._arrays import Accumulate, Array, JointStats, Kernel
+from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._support import Support
+
+__all__ = ["Part", "Product", "ProductParams"]
+
+
+class ProductParams(NamedTuple):
+    """Parameters of all groups of columns: ``params.visits``, if a group is called "visits".
+
+    ``names`` are those of the groups, ``groups`` the parameters of each, in the same order.
+    """
+
+    names: tuple[str, ...]
+    groups: tuple[Any, ...]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name not in self.names:
+            raise AttributeError(f"no group of columns is called {name!r}: there are {self.names}")
+        return self.groups[self.names.index(name)]
+
+
+class Part(NamedTuple):
+    """A group of columns: its name, its family, the positions of its columns."""
+
+    name: str
+    family: Family
+    columns: NDArray[np.intp]
+
+    def seeing(self, X: Array, sample_weight: Array | None, n_components: int) -> Family:
+        """The family with what it leaves to the data filled in."""
+        return self.family.for_rows(X[:, self.columns], sample_weight, n_components)
+
+
+class Product(Family):
+    """Groups of columns that are independent given the component; subclasses define `parts`."""
+
+    def parts(self) -> list[Part]:
+        """The groups, which share no column and together have all."""
+        raise NotImplementedError
+
+    def with_parts(self, parts: list[Part]) -> Product:
+        """A product of other groups.
+
+        Parameters
+        ----------
+        parts : list of Part
+
+        Returns
+        -------
+        family : Product
+        """
+        raise NotImplementedError
+
+    @property
+    def allow_nan(self) -> bool:  # type: ignore[override]
+        """Whether every group deals with missing values."""
+        return all(family.allow_nan for _, family, _ in self.parts())
+
+    @property
+    def coupled(self) -> bool:
+        """Whether components share something in some group."""
+        return any(family.coupled for _, family, _ in self.parts())
+
+    @property
+    def has_coordinates(self) -> bool:
+        """Whether every group has unconstrained coordinates."""
+        return all(family.has_coordinates for _, family, _ in self.parts())
+
+    def column_supports(self, n_features: int) -> tuple[Support, ...]:
+        """Those of the groups' families."""
+        supports: list[Any] = [None] * n_features
+        for _, family, columns in self.parts():
+            for column, support in zip(columns, family.column_supports(len(columns)), strict=True):
+                supports[column] = support
+        return tuple(supports)
+
+    def log_prob(self, X: Array, params: ProductParams) -> Array:
+        """Log-density of every row under every component, in nats."""
+        parts = self._with(params)
+        return np.asarray(sum(family.log_prob(X[:, cols], own) for family, cols, own in parts))
+
+    def log_base_measure(self, X: Array) -> Array | float:
+        """Sum over the groups."""
+        parts = (family.log_base_measure(X[:, cols]) for _, family, cols in self.parts())
+        return sum(parts, start=0.0)
+
+    def log_prior(self, params: ProductParams) -> Array | float:
+        """Sum over the groups."""
+        return sum((family.log_prior(own) for family, _, own in self._with(params)), start=0.0)
+
+    def suffstats(self, X: Array, resp: Array, params: ProductParams | None = None) -> JointStats:
+        """Those of the groups."""
+        own = (None,) * len(self.parts()) if params is None else params.groups
+        return JointStats(
+            tuple(
+                family.suffstats(X[:, columns], resp, group)
+                for (_, family, columns), group in zip(self.parts(), own, strict=True)
+            )
+        )
+
+    def m_step(self, stats: JointStats) -> ProductParams:
+        """Of every group by itself."""
+        families = (family for _, family, _ in self.parts())
+        groups = tuple(f.m_step(own) for f, own in zip(families, stats.parts, strict=True))
+        return ProductParams(tuple(name for name, _, _ in self.groups), groups)
+
+    def kernel(self, params: ProductParams) -> Kernel:
+        """Prepare these parameters for a pass over blocks of rows."""
+        kernels = [(columns, family.kernel(own)) for family, columns, own in self._with(params)]
+
+        def block(X: Array) -> tuple[Array, Accumulate]:
+            parts = [kernel(np.ascontiguousarray(X[:, columns])) for columns, kernel in kernels]
+            log_prob = parts[0][0].copy()
+            for other, _ in parts[1:]:
+                log_prob += other
+            return log_prob, lambda resp: JointStats(tuple(add(resp) for _, add in parts))
+
+        return block
+
+    def sample(
+        self, params: ProductParams, labels: NDArray[np.intp], rng: np.random.Generator
+    ) -> Array:
+        """Draw one row from component ``labels[i]`` for every i."""
+        X = np.empty((len(labels), sum(len(columns) for _, _, columns in self.parts())))
+        for family, columns, own in self._with(params):
+            X[:, columns] = family.sample(own, labels, rng)
+        return X
+
+    def mean(self, params: ProductParams) -> Array:
+        """Means of all columns in their order; those of labels are of their positions."""
+        means = [family.mean(own) for family, _, own in self._with(params)]
+        order = np.argsort(np.concatenate([part.columns for part in self.parts()]))
+        return np.concatenate(means, axis=1)[:, order]
+
+    def covariance(self, params: ProductParams) -> Array:
+        """Covariances of all columns; 0 between groups."""
+        blocks = [(columns, family.covariance(own)) for family, columns, own in self._with(params)]
+        d = sum(len(columns) for columns, _ in blocks)
+        covariances = np.zeros((len(blocks[0][1]), d, d))
+        for columns, block in blocks:
+            covariances[:, columns[:, None], columns] = block
+        return covariances
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Sum over the groups."""
+        return sum(f.n_parameters(n_components, len(columns)) for _, f, columns in self.parts())
+
+    def width(self, n_features: int) -> int:
+        """Sum over the groups."""
+        return sum(family.width(len(columns)) for _, family, columns in self.parts())
+
+    def floats(self, params: ProductParams) -> ProductParams:
+        """Parameters that a user wrote down, as arrays."""
+        return params._replace(groups=tuple(f.floats(own) for f, _, own in self._with(params)))
+
+    def take(self, params: ProductParams, components: NDArray[np.intp]) -> ProductParams:
+        """Parameters of the components with these indices."""
+        groups = (family.take(own, components) for family, _, own in self._with(params))
+        return params._replace(groups=tuple(groups))
+
+    def stack(self, several: list[ProductParams]) -> ProductParams:
+        """Components of several mixtures side by side."""
+        groups = zip(*(params.groups for params in several), strict=True)
+        stacked = (p.family.stack(list(own)) for p, own in zip(self.parts(), groups, strict=True))
+        return several[0]._replace(groups=tuple(stacked))
+
+    def to_vector(self, params: ProductParams, like: ProductParams) -> Array:
+        """Coordinates of all groups."""
+        vectors = (f.to_vector(own, near) for f, own, near in self._paired(params, like))
+        return np.concatenate(list(vectors))
+
+    def from_vector(self, vector: Array, like: ProductParams) -> ProductParams:
+        """Inverse of `to_vector`."""
+        sizes = [f.to_vector(near, near).size for f, near, _ in self._paired(like, like)]
+        vectors = np.split(vector, np.cumsum(sizes)[:-1])
+        parts = zip(self._paired(like, like), vectors, strict=True)
+        return like._replace(groups=tuple(f.from_vector(own, near) for (f, near, _), own in parts))
+
+    def embed(self, X: Array) -> Array:
+        """Coordinates of all groups."""
+        return np.concatenate([p.family.embed(X[:, p.columns]) for p in self.parts()], axis=1)
+
+    def degenerate(
+        self, params: ProductParams, n_rows: Array, pooled: ProductParams
+    ) -> NDArray[np.bool_]:
+        """Components that are degenerate in some group."""
+        found = [f.degenerate(own, n_rows, near) for f, own, near in self._paired(params, pooled)]
+        return np.any(found, axis=0)
+
+    def dependent_columns(self, pooled: ProductParams) -> NDArray[np.intp]:
+        """Columns that others of their group determine."""
+        found = [columns[f.dependent_columns(own)] for f, columns, own in self._with(pooled)]
+        return np.sort(np.concatenate(found))
+
+    def marginal(self, params: ProductParams, columns: NDArray[np.intp]) -> tuple[Family, Any]:
+        """Product of the marginals of the groups that have some of the columns."""
+        return self._derived(params, columns, lambda f, own, kept, _: f.marginal(own, kept))
+
+    def conditional(self, params: ProductParams, x: Array) -> tuple[Family, Any]:
+        """Product of the conditionals of the groups that have something missing."""
+        missing = np.flatnonzero(np.isnan(x))
+        return self._derived(params, missing, lambda f, own, _, cols: f.conditional(own, x[cols]))
+
+    def _derived(
+        self,
+        params: ProductParams,
+        columns: NDArray[np.intp],
+        derive: Callable[[Family, Any, NDArray[np.intp], NDArray[np.intp]], tuple[Family, Any]],
+    ) -> tuple[Family, Any]:
+        """A product over the groups that have some of these columns, renumbered."""
+        place = {column: position for position, column in enumerate(columns.tolist())}
+        parts: list[Part] = []
+        groups: list[Any] = []
+        for (name, family, own_columns), own in zip(self.parts(), params.groups, strict=True):
+            kept = np.array(
+                [j for j, c in enumerate(own_columns.tolist()) if c in place], dtype=int
+            )
+            if len(kept):
+                derived, derived_params = derive(family, own, kept, own_columns)
+                positions = np.array([place[column] for column in own_columns[kept].tolist()])
+                parts.append(Part(name, derived, positions))
+                groups.append(derived_params)
+        names = tuple(part.name for part in parts)
+        return self.with_parts(parts), ProductParams(names, tuple(groups))
+
+    def _with(self, params: ProductParams) -> Iterator[tuple[Family, NDArray[np.intp], Any]]:
+        """Family, columns and parameters of every group."""
+        for part, own in zip(self.parts(), params.groups, strict=True):
+            yield part.family, part.columns, own
+
+    def _paired(
+        self, params: ProductParams, like: ProductParams
+    ) -> Iterator[tuple[Family, Any, Any]]:
+        """Family of every group, and its two parameters."""
+        for part, own, near in zip(self.parts(), params.groups, like.groups, strict=True):
+            yield part.family, own, near

@@ -1,0 +1,142 @@
+"""Criteria for choosing among fitted mixtures, and their summary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_genmodel._validation import check_weights
+from sklearn_genmodel.em import StartResult
+from sklearn_genmodel.families import Family
+from sklearn_genmodel.mixture._summary import summary_table
+from sklearn_genmodel.variational import entropy
+
+__all__ = ["InformationCriteria", "total_weight", "weighted_sum"]
+
+Array = NDArray[np.float64]
+
+
+class InformationCriteria:
+    """AIC, BIC and ICL of a mixture whose parameters are known."""
+
+    family_: Family
+    weights_: Array
+    params_: Any
+    n_features_in_: int
+    converged_: bool
+    init_results_: list[StartResult]
+
+    def n_parameters(self) -> int:
+        """Number of free parameters: those of the components and n_components - 1 weights.
+
+        Returns
+        -------
+        n_parameters : int
+        """
+        check_is_fitted(self, "params_")
+        n_components = len(self.weights_)
+        return n_components - 1 + self.family_.n_parameters(n_components, self.n_features_in_)
+
+    def aic(self, X: Any, sample_weight: Any = None) -> float:
+        """Akaike information criterion, -2 log L + 2 n_parameters; lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        aic : float
+        """
+        return -2.0 * weighted_sum(self.score_samples(X), sample_weight) + 2.0 * self.n_parameters()
+
+    def bic(self, X: Any, sample_weight: Any = None) -> float:
+        """Bayesian information criterion, -2 log L + n_parameters log n; lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+            n is the sum of the weights.
+
+        Returns
+        -------
+        bic : float
+
+        References
+        ----------
+        Schwarz, G. (1978). Estimating the dimension of a model. Annals of Statistics 6, 461-464.
+        """
+        log_density = self.score_samples(X)
+        penalty = self.n_parameters() * np.log(total_weight(log_density, sample_weight))
+        return float(penalty - 2.0 * weighted_sum(log_density, sample_weight))
+
+    def icl(self, X: Any, sample_weight: Any = None) -> float:
+        """Integrated completed likelihood: BIC + 2 entropy of the responsibilities.
+
+        Prefers clusters that are well apart; lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+            n is the sum of the weights.
+
+        Returns
+        -------
+        icl : float
+
+        References
+        ----------
+        Biernacki, C., Celeux, G. and Govaert, G. (2000). Assessing a mixture model for clustering
+        with the integrated completed likelihood. IEEE Transactions on Pattern Analysis and Machine
+        Intelligence 22, 719-725.
+        """
+        uncertainty = weighted_sum(entropy(self.predict_proba(X)), sample_weight)
+        return self.bic(X, sample_weight) + 2.0 * uncertainty
+
+    def summary(self) -> str:
+        """Table of the components: weight and mean of every column.
+
+        Returns
+        -------
+        table : str
+        """
+        check_is_fitted(self, "params_")
+        n_features = self.n_features_in_
+        names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(n_features)])
+        n_components = len(self.weights_)
+        what = f"{type(self.family_).__name__} component{'s' * (n_components > 1)}"
+        facts = f"{type(self).__name__}: {n_components} {what}, {self.n_parameters()} parameters"
+        if hasattr(self, "lower_bound_"):
+            ending = "converged" if self.converged_ else "not converged"
+            n_iter = self.init_results_[0].n_iter
+            facts += f", {self.lower_bound_:.6g} nats per row, {ending} in {n_iter} passes"
+        return summary_table(facts, self.weights_, self.family_.mean(self.params_), list(names))
+
+    def score_samples(self, X: Any) -> Array:
+        """Log-density of every row, in nats."""
+        raise NotImplementedError
+
+    def predict_proba(self, X: Any) -> Array:
+        """Posterior probability of every component."""
+        raise NotImplementedError
+
+
+def weighted_sum(values: Array, sample_weight: Any) -> float:
+    """Sum of values times weights, in which rows of weight 0 have no part."""
+    weights = check_weights(sample_weight, len(values))
+    if weights is None:
+        return float(values.sum())
+    seen = weights > 0
+    return float(values[seen] @ weights[seen])
+
+
+def total_weight(values: Array, sample_weight: Any) -> float:
+    """Sum of the weights: the number of values where there are none."""
+    weights = check_weights(sample_weight, len(values))
+    return float(len(values) if weights is None else weights.sum())

@@ -1,0 +1,115 @@
+"""Labels: levels, probabilities, priors, against closed forms and counts."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_genmodel import EMMixture
+from sklearn_genmodel.families import Bernoulli, BernoulliParams, Categorical, CategoricalParams
+from sklearn_genmodel.testing import check_family
+
+LEVELS = (("a", "b", "c"), ("x", "y"))
+PROBS = np.array([[[0.2, 0.5, 0.3], [0.9, 0.1, 0.0]], [[0.6, 0.1, 0.3], [0.3, 0.7, 0.0]]])
+DRINKS = [["tea", "yes"], ["tea", "no"], ["coffee", "no"], ["coffee", None], ["milk", "no"]]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("prior", [None, 2.0])
+def test_contract(prior, seed):
+    probs = PROBS
+    if prior is not None:
+        probs = np.zeros((2, 2, 4))
+        probs[:, :, :3] = 0.98 * PROBS
+        probs[:, 0, 3] = probs[:, 1, 2] = 0.02
+    family = Categorical(prior, levels=LEVELS)
+    check_family(family, CategoricalParams(probs), random_state=seed)
+
+
+def test_two_levels_are_bernoulli():
+    rng = np.random.default_rng(0)
+    X = (rng.random((300, 5)) < np.repeat([[0.2], [0.7]], 150, axis=0)).astype(float)
+    X[rng.random(X.shape) < 0.1] = np.nan
+    ours = EMMixture(2, family="categorical", random_state=0).fit(X)
+    other = EMMixture(2, family="bernoulli", random_state=0).fit(X)
+    assert_allclose(ours.lower_bound_, other.lower_bound_, rtol=1e-9)
+    assert ours.n_parameters() == other.n_parameters()
+    probs = ours.params_.probs[:, :, 1]
+    same = Bernoulli().log_prob(X, BernoulliParams(probs))
+    assert_allclose(ours.family_.log_prob(X, ours.params_), same, rtol=1e-10)
+
+
+def test_one_component_is_the_table_of_shares():
+    mixture = EMMixture(1, family="categorical").fit(DRINKS)
+    assert mixture.family_.levels == (("coffee", "milk", "tea"), ("no", "yes"))
+    assert_allclose(mixture.params_.probs[0], [[0.4, 0.2, 0.4], [0.75, 0.25, 0.0]])
+    expected = 4 * np.log(0.4) + np.log(0.2) + 3 * np.log(0.75) + np.log(0.25)
+    assert_allclose(mixture.score(DRINKS) * 5, expected, rtol=1e-12)
+    assert mixture.n_parameters() == 3
+
+
+def test_a_level_that_was_not_seen_is_an_error_that_names_it():
+    mixture = EMMixture(1, family="categorical").fit(DRINKS)
+    with pytest.raises(ValueError, match=r"Column 0 holds 'water' in row 1, .*'coffee'.*prior"):
+        mixture.predict([["tea", "no"], ["water", "no"]])
+
+
+def test_a_prior_keeps_a_probability_for_levels_not_seen():
+    mixture = EMMixture(1, family=Categorical(prior=4.0)).fit(DRINKS)
+    # (count + prior / places) / (n + prior), places being the levels seen and one more.
+    assert_allclose(mixture.params_.probs[0, 0], np.array([3.0, 2.0, 3.0, 1.0]) / 9.0)
+    assert_allclose(mixture.score_samples([["water", None]]), np.log(1.0 / 9.0))
+    assert set(mixture.sample(200, 0)[0][:, 0]) == {"coffee", "milk", "tea"}
+
+
+def test_labels_of_all_kinds():
+    frame = pd.DataFrame(
+        {
+            "ordered": pd.Categorical(["lo", "hi", "lo", None], categories=["lo", "mid", "hi"]),
+            "truth": [True, False, True, True],
+            "number": pd.array([3, 1, None, 1], dtype="Int64"),
+            "text": ["b", "a", None, "b"],
+        }
+    )
+    mixture = EMMixture(1, family="categorical").fit(frame)
+    assert mixture.family_.levels == (("lo", "hi"), (False, True), (1.0, 3.0), ("a", "b"))
+    sampled, _ = mixture.sample(50, 0)
+    assert sampled.dtypes.equals(frame.dtypes)
+    objects = EMMixture(1, family="categorical").fit(frame.to_numpy(dtype=object))
+    assert_allclose(objects.score(frame.to_numpy(dtype=object)), mixture.score(frame))
+    polars = pl.DataFrame(
+        {
+            "ordered": pl.Series(["lo", "hi", "lo", None], dtype=pl.Enum(["lo", "mid", "hi"])),
+            "truth": [True, False, True, True],
+            "number": [3, 1, None, 1],
+            "text": ["b", "a", None, "b"],
+        }
+    )
+    same = EMMixture(1, family="categorical").fit(polars)
+    assert same.family_.levels == mixture.family_.levels
+    assert_array_equal(same.params_.probs, mixture.params_.probs)
+    assert same.sample(50, 0)[0].schema == polars.schema
+
+
+def test_levels_of_ones_own():
+    family = Categorical(levels=[["no", "yes", "never asked"]])
+    mixture = EMMixture(1, family=family).fit([["no"], ["yes"], ["no"]])
+    assert mixture.params_.probs[0, 0, 2] < 1e-300
+    with pytest.raises(ValueError, match="names 1 columns, the data have 2"):
+        EMMixture(1, family=family).fit([["no", "a"], ["yes", "b"]])
+
+
+@pytest.mark.parametrize("prior", [0, -1.0, "much", True])
+def test_a_prior_that_is_none(prior):
+    with pytest.raises(ValueError, match="prior must be"):
+        EMMixture(1, family=Categorical(prior)).fit(DRINKS)
+
+
+def test_codes_need_not_be_consecutive():
+    X = np.array([[10], [30], [10], [20]])
+    mixture = EMMixture(1, family="categorical").fit(X)
+    assert_allclose(mixture.params_.probs[0, 0], [0.5, 0.25, 0.25])
+    drawn, _ = mixture.sample(100, 0)
+    assert drawn.dtype == np.float64
+    assert set(drawn[:, 0]) == {10.0, 20.0, 30.0}

@@ -1,0 +1,209 @@
+"""Tables of mixed columns: the product of their families, and nothing else."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
+from sklearn.base import clone
+from sklearn.compose import make_column_selector
+from sklearn.model_selection import GridSearchCV
+
+from sklearn_genmodel import EMMixture
+from sklearn_genmodel.families import (
+    Bernoulli,
+    BernoulliParams,
+    Categorical,
+    CategoricalParams,
+    Columns,
+    Gaussian,
+    Poisson,
+    PoissonParams,
+    ProductParams,
+)
+from sklearn_genmodel.testing import check_family
+
+RATES = np.array([[0.5, 3.0], [4.0, 20.0]])
+PROBS = np.array([[0.1], [0.8]])
+LABELS = np.array([[[0.2, 0.5, 0.3]], [[0.6, 0.1, 0.3]]])
+MIXED = Columns(
+    [
+        ("counts", Poisson(), [0, 2]),
+        ("bits", Bernoulli(), [3]),
+        ("labels", Categorical(levels=[[0, 1, 2]]), [1]),
+    ]
+)
+PARAMS = ProductParams(
+    ("counts", "bits", "labels"),
+    (PoissonParams(RATES), BernoulliParams(PROBS), CategoricalParams(LABELS)),
+)
+
+
+def people(n=300, seed=0):
+    rng = np.random.default_rng(seed)
+    old = rng.random(n) < 0.4
+    return pd.DataFrame(
+        {
+            "age": np.where(old, 70.0, 30.0) + 6.0 * rng.standard_normal(n),
+            "visits": rng.poisson(np.where(old, 8.0, 1.0)),
+            "smoker": pd.Categorical(np.where(rng.random(n) < np.where(old, 0.8, 0.2), "y", "n")),
+            "weight": np.where(old, 80.0, 65.0) + 9.0 * rng.standard_normal(n),
+            "insured": rng.random(n) < np.where(old, 0.9, 0.3),
+        }
+    )
+
+
+def groups():
+    return [
+        ("body", Gaussian(), ["age", "weight"]),
+        ("visits", Poisson(), ["visits"]),
+        ("smoker", "categorical", ["smoker"]),
+        ("insured", "bernoulli", "insured"),
+    ]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_contract(seed):
+    check_family(MIXED, PARAMS, random_state=seed)
+
+
+def test_log_prob_is_a_sum_over_groups():
+    rng = np.random.default_rng(0)
+    X = MIXED.sample(PARAMS, rng.integers(2, size=50), rng)
+    expected = stats.poisson(RATES[:, 0]).logpmf(X[:, [0]])
+    expected = expected + stats.poisson(RATES[:, 1]).logpmf(X[:, [2]])
+    expected += stats.bernoulli(PROBS[:, 0]).logpmf(X[:, [3]])
+    expected += np.log(LABELS[:, 0, X[:, 1].astype(int)].T)
+    assert_allclose(MIXED.log_prob(X, PARAMS), expected, rtol=1e-10)
+
+
+def test_moments_are_those_of_samples():
+    rng = np.random.default_rng(0)
+    X = MIXED.sample(PARAMS, np.zeros(200_000, dtype=int), rng)
+    assert_allclose(MIXED.mean(PARAMS)[0], X.mean(axis=0), atol=0.05)
+    assert_allclose(MIXED.covariance(PARAMS)[0], np.cov(X.T), atol=0.05)
+
+
+def test_order_of_groups_and_ways_to_name_columns_do_not_matter():
+    X = people()
+    by_name = EMMixture(2, family=Columns(groups()), random_state=0).fit(X)
+    other = [
+        ("insured", Bernoulli(), slice(4, 5)),
+        ("smoker", Categorical(), make_column_selector(dtype_include="category")),
+        ("body", Gaussian(), [True, False, False, True, False]),
+    ]
+    mixture = EMMixture(2, family=Columns(other, remainder=Poisson()), random_state=0).fit(X)
+    assert_allclose(mixture.score(X), by_name.score(X), rtol=1e-10)
+    assert_allclose(mixture.params_.remainder.rates, by_name.params_.visits.rates, rtol=1e-6)
+    assert mixture.family_.groups[-1][0] == "remainder"
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_frames_in_and_frames_out(frame):
+    X = people()
+    if frame is pl.DataFrame:
+        columns = {name: X[name].tolist() for name in X}
+        X = pl.DataFrame(columns, schema_overrides={"smoker": pl.Categorical})
+    mixture = EMMixture(2, family=Columns(groups()), random_state=0).fit(X)
+    sampled, labels = mixture.sample(100, 0)
+    assert isinstance(sampled, frame)
+    assert list(sampled.columns) == list(X.columns)
+    assert list(sampled.dtypes) == list(X.dtypes)
+    assert np.isfinite(mixture.score(sampled))
+    assert_array_equal(labels, mixture.sample(100, 0)[1])
+    assert_allclose(mixture.score(X), EMMixture.score(clone(mixture).fit(X), X))
+
+
+def test_nested_grids():
+    mixture = EMMixture(2, family=Columns(groups()), n_init=2, random_state=0)
+    grid = {"family__visits__prior": [None, 5.0], "family__body__covariance_type": ["diag"]}
+    search = GridSearchCV(mixture, grid, cv=2).fit(people())
+    assert search.best_params_["family__body__covariance_type"] == "diag"
+    changed = clone(mixture).set_params(family__insured="categorical", family__visits__prior=3.0)
+    assert changed.family.groups[3][1] == "categorical"
+    assert changed.family.groups[1][1].prior == 3.0
+    assert mixture.family.groups[1][1].prior is None
+
+
+def test_dropped_columns_have_no_part():
+    X = people()
+    X["note"] = [f"row {i}" for i in range(len(X))]
+    some = groups()[1:]
+    dropping = EMMixture(2, family=Columns(some, remainder="drop"), random_state=0).fit(X)
+    without = X.drop(columns=["note", "age", "weight"])
+    exact = EMMixture(2, family=Columns(some), random_state=0).fit(without)
+    assert_allclose(dropping.score(X), exact.score(without), rtol=1e-9)
+    assert dropping.n_parameters() == exact.n_parameters()
+    assert list(dropping.sample(3, 0)[0].columns) == ["visits", "smoker", "insured"]
+    assert dropping.score(X.assign(note=None)) == dropping.score(X)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (Columns(groups()[:2]), "'smoker', 'insured' belong to no group"),
+        (Columns([*groups(), ("again", Poisson(), ["visits"])]), "'visits' is in groups 'visits'"),
+        (Columns([("body", Gaussian(), ["height"])]), "'height'.*not all there"),
+        (Columns([("a b", Gaussian(), ["age"])]), "Group name 'a b'"),
+        (Columns([("groups", Gaussian(), ["age"])]), "'groups' is taken"),
+        (Columns([("none", Gaussian(), [])], remainder="drop"), "selects none"),
+        (Columns([("age", "normal", ["age"])], remainder="drop"), "family='normal' is unknown"),
+        (Columns([("age", Poisson(), ["age"])], remainder="drop"), "Column 'age' holds .* integer"),
+        (Columns([("s", Poisson(), ["smoker"])], remainder="drop"), "'smoker' holds '[yn]'.*label"),
+    ],
+)
+def test_mistakes_are_named(columns, message):
+    with pytest.raises(ValueError, match=message):
+        EMMixture(2, family=columns).fit(people())
+
+
+def test_families_inferred_from_a_frame(capsys):
+    X = people()
+    X["share"] = np.linspace(0.1, 0.9, len(X)) ** 2
+    X["income"] = np.exp(np.random.default_rng(0).normal(10, 1, len(X)))
+    columns = Columns.from_frame(X)
+    families = {name: family for _, family, names in columns.groups for name in names}
+    assert families == {
+        "age": "gaussian",
+        "weight": "gaussian",
+        "visits": "negative_binomial",
+        "smoker": "categorical",
+        "insured": "bernoulli",
+        "share": "beta",
+        "income": "gamma",
+    }
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in told] == list(X.columns)
+    assert Columns.from_frame(X, verbose=0).set_params(remainder="drop") is not columns
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("column", "error", "message"),
+    [
+        ([f"id {i}" for i in range(300)], ValueError, "identifier"),
+        ([1.0] * 300, ValueError, "one value only"),
+        ([None] * 300, ValueError, "nothing but missing"),
+        (pd.date_range("2026-01-01", periods=300), TypeError, "dates or times"),
+    ],
+)
+def test_columns_that_no_family_suits(column, error, message):
+    with pytest.raises(error, match=message):
+        Columns.from_frame(people().assign(odd=column))
+
+
+def test_marginal_and_conditional():
+    X = people()
+    mixture = EMMixture(2, family=Columns(groups()), random_state=0).fit(X)
+    part = mixture.marginal(["smoker", "visits"])
+    holed = X.assign(age=np.nan, weight=np.nan, insured=None)
+    assert_allclose(part.score_samples(X[["smoker", "visits"]]), mixture.score_samples(holed))
+    assert list(part.sample(2, 0)[0].columns) == ["smoker", "visits"]
+    given = mixture.conditional({"smoker": "y", "visits": 9})
+    assert given.weights_.max() > 0.99
+    rows = X.iloc[:5].assign(smoker="y", visits=9)
+    rows["smoker"] = rows["smoker"].astype(X["smoker"].dtype)
+    joint = mixture.score_samples(rows)
+    seen = mixture.score_samples(rows.assign(age=np.nan, weight=np.nan, insured=None))
+    assert_allclose(given.score_samples(rows[["age", "weight", "insured"]]), joint - seen)
