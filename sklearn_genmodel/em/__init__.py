@@ -5,7 +5,7 @@ from sklearn_genmodel.em._convergence import Convergence
 from sklearn_genmodel.em._fit import Fit, FitOptions, StartResult, fit_mixture
 from sklearn_genmodel.em._init import INIT_NAMES
 from sklearn_genmodel.em._loop import EMResult, Monitor, run_em
-from sklearn_genmodel.em._mixing import MixingWeights
+from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._rows import Rows, distinct_rows, row_threads
 from sklearn_genmodel.em._steps import Theta, blocked_step, lower_bound, map_rows, theta_from_resp
 
@@ -15,7 +15,7 @@ __all__ = [
     "EMResult",
     "Fit",
     "FitOptions",
-    "MixingWeights",
+    "MStep",
     "Monitor",
     "Rows",
     "StartResult",

@@ -14,7 +14,7 @@ from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._contender import Contender
 from sklearn_genmodel.em._convergence import Convergence
 from sklearn_genmodel.em._loop import EMResult, Monitor, run_em
-from sklearn_genmodel.em._mixing import MixingWeights
+from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._rows import Rows, canonical_rows, row_sample
 from sklearn_genmodel.em._search import BROKEN_RUN, Search
 from sklearn_genmodel.em._steps import Theta, blocked_step, lower_bound, theta_from_resp
@@ -43,7 +43,7 @@ class FitOptions(NamedTuple):
     max_iter: int
     tol: float
     acceleration: str | None
-    mixing: MixingWeights = MixingWeights()
+    m_step: MStep = MStep()
 
 
 class StartResult(NamedTuple):
@@ -125,7 +125,7 @@ def fit_mixture(
         options.acceleration,
         max(len(compact), compact.total_weight),
         report,
-        options.mixing.dense,
+        options.m_step.dense,
     )
     dependent = family.dependent_columns(pooled)
     try:
@@ -166,7 +166,7 @@ def _attempt(
     """Run a contender on all rows; None if it breaks down, which the contender remembers."""
     try:
         result = _run(family, rows, contender.theta, options, monitor)
-        while len(kept := options.mixing.kept(result.theta.weights)) < len(result.theta.weights):
+        while len(kept := options.m_step.kept(result.theta.weights)) < len(result.theta.weights):
             weights = result.theta.weights[kept]
             theta = Theta(weights / weights.sum(), family.take(result.theta.params, kept))
             result = _run(family, rows, theta, options, monitor)
@@ -179,12 +179,12 @@ def _attempt(
 def _run(
     family: Family, rows: Rows, theta: Theta, options: FitOptions, monitor: Monitor | None
 ) -> EMResult:
-    mixing = options.mixing
+    m_step = options.m_step
     return run_em(
-        blocked_step(family, rows, mixing),
+        blocked_step(family, rows, m_step),
         theta,
         Convergence(options.tol, options.max_iter),
-        evaluate=lambda theta: lower_bound(family, theta, rows, mixing),
+        evaluate=lambda theta: lower_bound(family, theta, rows, m_step),
         accelerator=accelerator(options.acceleration, family),
         monitor=monitor,
     )
@@ -196,10 +196,12 @@ def _contenders(search: Search, rows: Rows, options: FitOptions) -> list[Contend
     if isinstance(init, Theta):
         return [Contender("given parameters", init)]
     if not isinstance(init, str):
-        theta = theta_from_resp(search.family, rows, init, search.pooled)
+        theta = theta_from_resp(search.family, rows, init, search.pooled, options.m_step)
         return [Contender("given responsibilities", theta)]
     if n_components == 1:
-        return [Contender("all rows", Theta(np.ones(1), search.pooled))]
+        resp = np.ones((len(rows), 1))
+        theta = theta_from_resp(search.family, rows, resp, search.pooled, options.m_step)
+        return [Contender("all rows", theta)]
     n_init, n_moves = _effort(search)
     if options.n_init != "auto":
         n_init, n_moves = int(options.n_init), 0

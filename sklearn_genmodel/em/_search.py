@@ -21,7 +21,7 @@ from sklearn_genmodel.em._contender import Contender, alike, raised
 from sklearn_genmodel.em._convergence import Convergence
 from sklearn_genmodel.em._init import agreeing_order, complete, nearest_rows, partitions, whitened
 from sklearn_genmodel.em._loop import run_em
-from sklearn_genmodel.em._mixing import MixingWeights
+from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._rows import Rows
 from sklearn_genmodel.em._steps import (
     Step,
@@ -71,7 +71,7 @@ class Search:
         Number of rows that the sample stands for.
     report : callable
         Is told in a line how far the search has come.
-    mixing : MixingWeights
+    m_step : MStep
     """
 
     family: Family
@@ -83,12 +83,12 @@ class Search:
     acceleration: str | None
     n_rows: float
     report: Callable[[str], None]
-    mixing: MixingWeights
+    m_step: MStep
     step: Step = field(init=False)
 
     def __post_init__(self) -> None:
-        self.step = blocked_step(self.family, self.rows, self.mixing)
-        self._stacked = stacked_step(self.family, self.rows, self.mixing)
+        self.step = blocked_step(self.family, self.rows, self.m_step)
+        self._stacked = stacked_step(self.family, self.rows, self.m_step)
 
     def run(self, init: str, n_init: int, n_moves: int) -> list[Contender]:
         """All contenders, the best first.
@@ -223,12 +223,13 @@ class Search:
         if self.rows.resp_prior is not None:
             blended = blended * self.rows.resp_prior
             blended /= blended.sum(axis=1, keepdims=True)
-        return theta_from_resp(self.family, self.rows, blended, self.pooled)
+        return theta_from_resp(self.family, self.rows, blended, self.pooled, self.m_step)
 
     def _advance(self, contenders: list[Contender], n_passes: int) -> None:
         """Run plain EM for a few passes, all at once where components share no parameters."""
         sound = [contender for contender in contenders if not contender.broken]
-        if not self.family.coupled and len(sound) > 1:
+        apart = not self.family.coupled and self.m_step.constraints is None
+        if apart and len(sound) > 1:
             try:
                 return self._advance_together(sound, n_passes)
             except BROKEN_RUN:
@@ -271,7 +272,7 @@ class Search:
                 self.step,
                 contender.theta,
                 Convergence(self.tol, POLISH_PASSES),
-                evaluate=lambda theta: lower_bound(self.family, theta, self.rows, self.mixing),
+                evaluate=lambda theta: lower_bound(self.family, theta, self.rows, self.m_step),
                 accelerator=accelerator(self.acceleration, self.family),
             )
         except BROKEN_RUN as error:

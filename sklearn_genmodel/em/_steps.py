@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel.em._mixing import MixingWeights
+from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._rows import Block, Rows
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.variational import log_normalize
@@ -27,7 +27,7 @@ __all__ = [
 Array = NDArray[np.float64]
 
 TINY = float(np.finfo(np.float64).tiny)
-MAXIMUM_LIKELIHOOD = MixingWeights()
+MAXIMUM_LIKELIHOOD = MStep()
 
 
 class Theta(NamedTuple):
@@ -52,14 +52,14 @@ class Expectation(NamedTuple):
         return Expectation(*(a + b for a, b in zip(self, other, strict=True)))
 
 
-def blocked_step(family: Family, rows: Rows, mixing: MixingWeights = MAXIMUM_LIKELIHOOD) -> Step:
+def blocked_step(family: Family, rows: Rows, m_step: MStep = MAXIMUM_LIKELIHOOD) -> Step:
     """Make one EM pass a function of the parameters.
 
     Parameters
     ----------
     family : Family
     rows : Rows
-    mixing : MixingWeights
+    m_step : MStep
 
     Returns
     -------
@@ -68,7 +68,7 @@ def blocked_step(family: Family, rows: Rows, mixing: MixingWeights = MAXIMUM_LIK
         of the parameters that came in: their mean log-likelihood per unit of weight, in nats, and
         the log-density of their prior on the same scale.
     """
-    stacked = stacked_step(family, rows, mixing)
+    stacked = stacked_step(family, rows, m_step)
 
     def step(theta: Theta) -> tuple[Theta, float]:
         updated, bounds = stacked(theta, 1)
@@ -78,7 +78,7 @@ def blocked_step(family: Family, rows: Rows, mixing: MixingWeights = MAXIMUM_LIK
 
 
 def stacked_step(
-    family: Family, rows: Rows, mixing: MixingWeights = MAXIMUM_LIKELIHOOD
+    family: Family, rows: Rows, m_step: MStep = MAXIMUM_LIKELIHOOD
 ) -> Callable[[Theta, int], tuple[Theta, Array]]:
     """Make one EM pass of several mixtures at once, which share the features of the rows.
 
@@ -87,7 +87,7 @@ def stacked_step(
     family : Family
         Not `coupled` if there are several mixtures.
     rows : Rows
-    mixing : MixingWeights
+    m_step : MStep
 
     Returns
     -------
@@ -114,16 +114,20 @@ def stacked_step(
             return Expectation(totals, resp.sum(axis=1), accumulate(resp))
 
         total = _reduce(expect, Expectation.merge, rows, _width(family, theta, rows))
-        weights = mixing.estimate(total.counts.reshape(n_mixtures, -1)).ravel()
-        log_prior = _log_prior(family, mixing, theta, n_mixtures)
+        weights = m_step.weights(total.counts.reshape(n_mixtures, -1)).ravel()
+        log_prior = _log_prior(family, m_step, theta, n_mixtures)
         bounds = (total.log_evidence + log_prior) / rows.total_weight + base
-        return Theta(weights, family.m_step(total.stats)), bounds
+        return Theta(weights, m_step.params(family, total.stats)), bounds
 
     return step
 
 
 def theta_from_resp(
-    family: Family, rows: Rows, resp: NDArray[np.floating], reference: Any
+    family: Family,
+    rows: Rows,
+    resp: NDArray[np.floating],
+    reference: Any,
+    m_step: MStep = MAXIMUM_LIKELIHOOD,
 ) -> Theta:
     """M-step from responsibilities of one's own, in blocks.
 
@@ -134,6 +138,7 @@ def theta_from_resp(
     resp : ndarray of shape (n_samples, n_components)
     reference : NamedTuple
         Parameters of one component near the data, which fix the centre of the statistics.
+    m_step : MStep
 
     Returns
     -------
@@ -150,7 +155,7 @@ def theta_from_resp(
 
     width = family.width(rows.X.shape[1]) + n_components
     total = _reduce(expect, Expectation.merge, rows, width)
-    return Theta(total.counts / total.counts.sum(), family.m_step(total.stats))
+    return Theta(m_step.weights(total.counts), m_step.params(family, total.stats))
 
 
 def log_joint(
@@ -180,7 +185,7 @@ def log_joint(
 
 
 def lower_bound(
-    family: Family, theta: Theta, rows: Rows, mixing: MixingWeights = MAXIMUM_LIKELIHOOD
+    family: Family, theta: Theta, rows: Rows, m_step: MStep = MAXIMUM_LIKELIHOOD
 ) -> float:
     """Weighted mean log-likelihood of the parameters, in nats, and their prior: what EM raises.
 
@@ -189,7 +194,7 @@ def lower_bound(
     family : Family
     theta : Theta
     rows : Rows
-    mixing : MixingWeights
+    m_step : MStep
 
     Returns
     -------
@@ -205,7 +210,7 @@ def lower_bound(
         return _weighted_sum(values, block)
 
     total = _reduce(log_evidence, float.__add__, rows, _width(family, theta, rows))
-    total += float(_log_prior(family, mixing, theta, 1)[0])
+    total += float(_log_prior(family, m_step, theta, 1)[0])
     return float(total / rows.total_weight + _mean_log_base_measure(family, rows))
 
 
@@ -251,11 +256,11 @@ def _width(family: Family, theta: Theta, rows: Rows) -> int:
     return family.width(rows.X.shape[1]) + len(theta.weights)
 
 
-def _log_prior(family: Family, mixing: MixingWeights, theta: Theta, n_mixtures: int) -> Array:
+def _log_prior(family: Family, m_step: MStep, theta: Theta, n_mixtures: int) -> Array:
     """Log-density of the prior of all parameters of every mixture, (n_mixtures,)."""
     weights = theta.weights.reshape(n_mixtures, -1)
     components = np.broadcast_to(family.log_prior(theta.params), theta.weights.shape)
-    return components.reshape(weights.shape).sum(axis=1) + mixing.log_prior(weights)
+    return components.reshape(weights.shape).sum(axis=1) + m_step.log_prior(weights)
 
 
 def _weighted_sum(values: Array, block: Block) -> float:

@@ -4,6 +4,7 @@ from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._bernoulli import Bernoulli, BernoulliParams
 from sklearn_genmodel.families._categorical import Categorical, CategoricalParams
 from sklearn_genmodel.families._columns import Columns
+from sklearn_genmodel.families._constraints import Constraints, tie_labels
 from sklearn_genmodel.families._exponential_family import ExponentialFamily
 from sklearn_genmodel.families._gaussian import Gaussian, GaussianParams
 from sklearn_genmodel.families._ignore import Ignore
@@ -23,6 +24,7 @@ __all__ = [
     "Categorical",
     "CategoricalParams",
     "Columns",
+    "Constraints",
     "ExponentialFamily",
     "Family",
     "Gaussian",
@@ -36,4 +38,5 @@ __all__ = [
     "ProductParams",
     "Support",
     "resolve_family",
+    "tie_labels",
 ]

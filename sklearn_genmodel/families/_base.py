@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel._validation import Table
 from sklearn_genmodel.families._arrays import Accumulate, Array, Kernel, WeightedRows
 from sklearn_genmodel.families._hooks import EngineHooks
-from sklearn_genmodel.families._support import REALS, Support
 
 __all__ = ["Family"]
 
@@ -43,53 +41,6 @@ class Family(EngineHooks):
     >>> Poisson().n_parameters(n_components=3, n_features=2)
     6
     """
-
-    support: ClassVar[Support] = REALS
-    allow_nan: ClassVar[bool] = False
-    reads_tables: ClassVar[bool] = False
-
-    def column_supports(self, n_features: int) -> tuple[Support, ...]:
-        """What each column may hold.
-
-        Parameters
-        ----------
-        n_features : int
-
-        Returns
-        -------
-        supports : tuple of Support, of length n_features
-        """
-        return (self.support,) * n_features
-
-    def for_table(self, table: Table) -> Family:
-        """Return this family with the columns and the levels of a table filled in.
-
-        Asked at the start of a fit if ``reads_tables``; the table then need not be numeric.
-
-        Parameters
-        ----------
-        table : Table
-
-        Returns
-        -------
-        family : Family
-        """
-        return self
-
-    def for_rows(self, X: Array, sample_weight: Array | None, n_components: int) -> Family:
-        """Return this family with what its hyper-parameters leave to the data filled in.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-        sample_weight : ndarray of shape (n_samples,) or None
-        n_components : int
-
-        Returns
-        -------
-        family : Family
-        """
-        return self
 
     def log_prob(self, X: Array, params: Any) -> Array:
         """Log-density of every row under every component, in nats.
@@ -134,19 +85,6 @@ class Family(EngineHooks):
         params : NamedTuple
         """
         return self.m_step(self.suffstats(X, sample_weight[:, None]))
-
-    def check_rows(self, X: Array) -> None:
-        """Refuse rows that no component has a density for, beyond what supports of columns say.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-
-        Raises
-        ------
-        ValueError
-            Names the row and what is wrong with it.
-        """
 
     def suffstats(self, X: Array, resp: Array, params: Any = None) -> Any:
         """Expected sufficient statistics, additive over rows (L6).

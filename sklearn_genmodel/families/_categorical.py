@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn_genmodel._validation import Table
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._exponential_family import ExponentialFamily
 from sklearn_genmodel.families._support import Support
 
@@ -112,13 +113,37 @@ class Categorical(ExponentialFamily):
 
     def m_step(self, stats: Array) -> CategoricalParams:
         """Shares of the levels among the labels observed, pseudo-observations included."""
+        return CategoricalParams(self._shares(self._padded(stats)))
+
+    def constrained_m_step(self, stats: Array, constraints: Constraints) -> CategoricalParams:
+        """Tied columns pool their counts; of a fixed column all probabilities are fixed."""
+        counts = self._padded(stats)
+        for labels in constraints.tied.values():
+            counts = tied_sums(counts.swapaxes(1, 2), labels).swapaxes(1, 2)
+        return overwritten(CategoricalParams(self._shares(counts)), constraints)
+
+    def n_constraints(self, constraints: Constraints) -> int:
+        """Of a column that is fixed or tied, one less than its levels."""
+        free = np.array([len(labels) - 1 for labels in self._levels])
+        held = (np.isfinite(values).all(axis=2) @ free for values in constraints.fixed.values())
+        tied = 0
+        for labels in constraints.tied.values():
+            _, first = np.unique(labels, return_index=True)
+            tied += free.sum() * len(labels) - free[first % len(free)].sum()
+        return int(sum(values.sum() for values in held) + tied)
+
+    def _padded(self, stats: Array) -> Array:
+        """Counts of levels, pseudo-observations included, in the places of ``probs``."""
         sizes = np.diff(self._starts)
-        counts = stats[:, 1:] + np.repeat(self._strength / sizes, sizes)
-        totals = np.add.reduceat(counts, self._starts[:-1], axis=1)
-        shares = counts / np.maximum(np.repeat(totals, sizes, axis=1), TINY)
-        probs = np.zeros((len(stats), len(sizes), sizes.max()))
-        probs[:, *self._cells] = np.maximum(shares, TINY)
-        return CategoricalParams(probs)
+        counts = np.zeros((len(stats), len(sizes), sizes.max()))
+        counts[:, *self._cells] = stats[:, 1:] + np.repeat(self._strength / sizes, sizes)
+        return counts
+
+    def _shares(self, counts: Array) -> Array:
+        shares = counts / np.maximum(counts.sum(axis=2, keepdims=True), TINY)
+        probs = np.zeros_like(shares)
+        probs[:, *self._cells] = np.maximum(shares[:, *self._cells], TINY)
+        return probs
 
     def log_prior(self, params: CategoricalParams) -> Array | float:
         """Log-likelihood of the pseudo-observations."""

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 
 from sklearn_genmodel.families._arrays import Array, map_params
+from sklearn_genmodel.families._constraints import Constraints
+from sklearn_genmodel.families._data_hooks import DataHooks
 
 __all__ = ["EngineHooks"]
 
 
-class EngineHooks(BaseEstimator):
+class EngineHooks(DataHooks):
     """Handling of parameters, starts and degeneracy: optional parts of the family contract."""
 
     @property
@@ -185,3 +186,37 @@ class EngineHooks(BaseEstimator):
         width : int
         """
         return 1 + n_features
+
+    def constrained_m_step(self, stats: Any, constraints: Constraints) -> Any:
+        """Parameters that maximise the expected log-likelihood with some of them fixed or tied.
+
+        Parameters
+        ----------
+        stats : object returned by `suffstats`
+        constraints : Constraints
+
+        Returns
+        -------
+        params : NamedTuple
+
+        Raises
+        ------
+        NotImplementedError
+            If the family cannot do what is asked.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} does not hold parameters fixed or tied: leave out {constraints}"
+        )
+
+    def n_constraints(self, constraints: Constraints) -> int:
+        """How many free parameters fewer there are under constraints.
+
+        Parameters
+        ----------
+        constraints : Constraints
+
+        Returns
+        -------
+        n_constraints : int
+        """
+        return constraints.n_lost()

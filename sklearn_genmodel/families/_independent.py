@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel, map_params
 from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._exponential_family import ExponentialFamily
 from sklearn_genmodel.families._prior import MeanPrior, Prior, resolved_prior
 
@@ -121,11 +122,25 @@ class IndependentColumns(ExponentialFamily):
 
     def m_step(self, stats: Array) -> Any:
         """From the weighted means of the statistics observed, pseudo-observations included."""
-        prior = self._known_prior()
-        stats = stats if prior is None else stats + prior.pseudo_statistics
-        sums, counts = stats[:, :-1], stats[:, -1:]
+        sums, counts = self._posterior(stats)
         means = sums / np.maximum(counts, TINY)
         return self.from_means(means.swapaxes(0, 1))
+
+    def constrained_m_step(self, stats: Array, constraints: Constraints) -> Any:
+        """Tied distributions pool their statistics; a fixed one is fixed in all its parameters."""
+        stats = np.concatenate(self._posterior(stats), axis=1)
+        n_fields = stats.shape[1] - 1
+        _check_all_or_none(type(self).__name__, n_fields, constraints)
+        for labels in list(constraints.tied.values())[:1]:
+            stats = tied_sums(stats, labels)
+        means = stats[:, :-1] / np.maximum(stats[:, -1:], TINY)
+        return overwritten(self.from_means(means.swapaxes(0, 1)), constraints)
+
+    def _posterior(self, stats: Array) -> tuple[Array, Array]:
+        """Sums and counts, pseudo-observations included."""
+        prior = self._known_prior()
+        stats = stats if prior is None else stats + prior.pseudo_statistics
+        return stats[:, :-1], stats[:, -1:]
 
     def kernel(self, params: Any) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
@@ -188,6 +203,18 @@ class IndependentColumns(ExponentialFamily):
         missing = np.isnan(X.T)
         values = [np.where(missing, 0.0, statistic.T) for statistic in self.statistics(X)]
         return np.concatenate(values), 1.0 - missing
+
+
+def _check_all_or_none(name: str, n_fields: int, constraints: Constraints) -> None:
+    """The estimate of one parameter depends on the others of its component and column."""
+    free = [np.isnan(values) for values in constraints.fixed.values()]
+    labels = list(constraints.tied.values())
+    alike = all(np.array_equal(one, group[0]) for group in (free, labels) for one in group)
+    if not alike or any(group and len(group) < n_fields for group in (free, labels)):
+        raise NotImplementedError(
+            f"{name} has {n_fields} parameters per component and column, which are estimated "
+            "together: fix or tie all of them in the same places."
+        )
 
 
 def _complete_moments(resp: Array, features: Array, n_features: int) -> Array:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Accumulate, Array, JointStats, Kernel
 from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._constraints import Constraints
 from sklearn_genmodel.families._support import Support
 
 __all__ = ["Part", "Product", "ProductParams"]
@@ -114,6 +115,21 @@ class Product(Family):
         families = (family for _, family, _ in self.parts())
         groups = tuple(f.m_step(own) for f, own in zip(families, stats.parts, strict=True))
         return ProductParams(tuple(name for name, _, _ in self.groups), groups)
+
+    def constrained_m_step(self, stats: JointStats, constraints: Constraints) -> ProductParams:
+        """Of every group under its own constraints."""
+        groups = [
+            part.family.constrained_m_step(own, constraints.groups[part.name])
+            if part.name in constraints.groups
+            else part.family.m_step(own)
+            for part, own in zip(self.parts(), stats.parts, strict=True)
+        ]
+        return ProductParams(tuple(part.name for part in self.parts()), tuple(groups))
+
+    def n_constraints(self, constraints: Constraints) -> int:
+        """Sum over the groups."""
+        own = ((part.family, constraints.groups.get(part.name)) for part in self.parts())
+        return sum(family.n_constraints(held) for family, held in own if held is not None)
 
     def kernel(self, params: ProductParams) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""

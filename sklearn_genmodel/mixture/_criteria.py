@@ -28,9 +28,12 @@ class InformationCriteria:
     n_features_in_: int
     converged_: bool
     init_results_: list[StartResult]
+    _n_constraints: int = 0
 
     def n_parameters(self) -> int:
         """Number of free parameters: those of the components and n_components - 1 weights.
+
+        What is fixed or tied does not count.
 
         Returns
         -------
@@ -38,7 +41,8 @@ class InformationCriteria:
         """
         check_is_fitted(self, "params_")
         n_components = len(self.weights_)
-        return n_components - 1 + self.family_.n_parameters(n_components, self.n_features_in_)
+        n_parameters = self.family_.n_parameters(n_components, self.n_features_in_)
+        return n_components - 1 + n_parameters - self._n_constraints
 
     def aic(self, X: Any, sample_weight: Any = None) -> float:
         """Akaike information criterion, -2 log L + 2 n_parameters; lower is better.

@@ -17,7 +17,7 @@ from sklearn_genmodel._validation import (
     check_weights,
     unchanged_on_error,
 )
-from sklearn_genmodel.em import Fit, FitOptions, MixingWeights, Rows, fit_mixture, row_threads
+from sklearn_genmodel.em import Fit, FitOptions, MStep, Rows, fit_mixture, row_threads
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.mixture._arguments import (
     check_arguments,
@@ -25,6 +25,7 @@ from sklearn_genmodel.mixture._arguments import (
     check_resp_prior,
     check_warm_start,
 )
+from sklearn_genmodel.mixture._constraints import read_constraints, read_fixed_weights
 from sklearn_genmodel.mixture._distribution import MixtureDistribution
 from sklearn_genmodel.mixture._progress import Progress
 from sklearn_genmodel.mixture._reading import component_family, read_training_rows
@@ -69,6 +70,12 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
     weight_concentration : float, default=1.0
         Concentration of a Dirichlet prior on the mixing weights. 1 is no prior; below 1,
         components that find too few rows are dropped, so that `n_components` is a bound.
+    fixed : dict or None, default=None
+        Parameters that are not estimated: from a name (``"weights"``, ``"rates"``, ...) to an array
+        of its shape, NaN where it is free. For a `Columns`, a dict of these by group.
+    tied : dict or None, default=None
+        Parameters that are equal: from a name to "components", "columns", "all", or an array of
+        integers (n_components, n_features) that are equal where the parameter is to be.
     warm_start : bool, default=False
         Whether `fit` starts from the parameters of the last one.
     random_state : int, RandomState, Generator or None, default=None
@@ -138,6 +145,8 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
         tol: float = 1e-6,
         acceleration: str | None = "auto",
         weight_concentration: float = 1.0,
+        fixed: Any = None,
+        tied: Any = None,
         warm_start: bool = False,
         random_state: Any = None,
         n_jobs: int | None = None,
@@ -151,6 +160,8 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
         self.tol = tol
         self.acceleration = acceleration
         self.weight_concentration = weight_concentration
+        self.fixed = fixed
+        self.tied = tied
         self.warm_start = warm_start
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -192,7 +203,8 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
         with row_threads(self.n_jobs) as mapper:
             rows = replace(rows, map=mapper)
             fitted = fit_mixture(family, rows, options, rng, progress, progress.report)
-        numbered = family.ordered or rows.resp_prior is not None
+        numbered = family.ordered or rows.resp_prior is not None or bool(self.fixed or self.tied)
+        self._n_constraints = options.m_step.n_constraints(family)
         self._store(family, fitted, keep_order=numbered or not isinstance(options.init, str))
         progress.end(fitted)
         return self
@@ -259,9 +271,13 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
         family = family.for_rows(rows.X, rows.sample_weight, self.n_components)
         if self.warm_start and hasattr(self, "params_"):
             init = check_warm_start(self, family, X.shape[1])
-        mixing = MixingWeights(self.weight_concentration)
+        m_step = MStep(
+            self.weight_concentration,
+            read_fixed_weights(self.fixed, self.n_components),
+            read_constraints(self.fixed, self.tied, family, rows, self.n_components),
+        )
         options = FitOptions(
-            self.n_components, init, self.n_init, self.max_iter, self.tol, self.acceleration, mixing
+            self.n_components, init, self.n_init, self.max_iter, self.tol, self.acceleration, m_step
         )
         return family, rows, options
 

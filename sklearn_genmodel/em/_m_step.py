@@ -1,0 +1,77 @@
+"""The M-step: mixing weights under their prior, parameters under their constraints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_genmodel.families import Constraints, Family
+
+__all__ = ["MStep"]
+
+Array = NDArray[np.float64]
+
+TINY = float(np.finfo(np.float64).tiny)
+
+
+@dataclass(frozen=True)
+class MStep:
+    """What an M-step maximises under.
+
+    With a concentration below 1 the mode of the weights is at the edge of the simplex: a component
+    whose rows weigh less than 1 - concentration gets no weight any more (Figueiredo and Jain 2002).
+
+    Parameters
+    ----------
+    concentration : float, default=1.0
+        Of the symmetric Dirichlet prior of the mixing weights; 1 is maximum likelihood.
+    fixed_weights : ndarray of shape (n_components,), optional
+        Mixing weights that are not estimated.
+    constraints : Constraints, optional
+        What is fixed or tied among the parameters of the components.
+    """
+
+    concentration: float = 1.0
+    fixed_weights: Array | None = None
+    constraints: Constraints | None = None
+
+    def weights(self, counts: Array) -> Array:
+        """Most probable weights given expected counts, (..., n_components) both.
+
+        weight_k = max(count_k + concentration - 1, 0) / sum over all k of the same
+        """
+        if self.fixed_weights is not None:
+            return np.broadcast_to(self.fixed_weights, counts.shape).copy()
+        raised = np.maximum(counts + (self.concentration - 1.0), TINY)
+        weights: Array = raised / raised.sum(axis=-1, keepdims=True)
+        return weights
+
+    def params(self, family: Family, stats: Any) -> Any:
+        """Most probable parameters of the components given expected statistics."""
+        if self.constraints is None:
+            return family.m_step(stats)
+        return family.constrained_m_step(stats, self.constraints)
+
+    def log_prior(self, weights: Array) -> Array | float:
+        """Log-density of the prior of the weights up to a constant, one for each mixture, (...)."""
+        if self.concentration == 1.0 or self.fixed_weights is not None:
+            return 0.0
+        total = np.log(np.maximum(weights, TINY)).sum(axis=-1)
+        return np.asarray((self.concentration - 1.0) * total)
+
+    def n_constraints(self, family: Family) -> int:
+        """How many free parameters fewer there are than components and weights have."""
+        held = 0 if self.fixed_weights is None else len(self.fixed_weights) - 1
+        return held + (0 if self.constraints is None else family.n_constraints(self.constraints))
+
+    @property
+    def dense(self) -> MStep:
+        """The same without sparsity, for finding starts with all components alive."""
+        return replace(self, concentration=max(self.concentration, 1.0))
+
+    def kept(self, weights: Array) -> NDArray[np.intp]:
+        """Components that a sparse prior left some weight."""
+        return np.flatnonzero((weights > np.sqrt(TINY)) | (self.concentration >= 1.0))

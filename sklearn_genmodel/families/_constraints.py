@@ -1,0 +1,114 @@
+"""Parameters that are held fixed, or tied across components and columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_genmodel.families._arrays import Array
+
+__all__ = ["Constraints", "overwritten", "tie_labels", "tied_sums"]
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What an M-step may not choose freely.
+
+    Parameters
+    ----------
+    fixed : mapping
+        From the name of a parameter to an array of its shape, NaN where it is free.
+    tied : mapping
+        From the name of a parameter to integers, (n_components, n_features): where these are equal
+        so is the parameter.
+    groups : mapping
+        From the name of a group of `Columns` to the constraints of its family.
+    """
+
+    fixed: Mapping[str, Array] = field(default_factory=dict)
+    tied: Mapping[str, NDArray[np.intp]] = field(default_factory=dict)
+    groups: Mapping[str, Constraints] = field(default_factory=dict)
+
+    def n_lost(self) -> int:
+        """How many free parameters fewer there are."""
+        held = sum(int(np.isfinite(values).sum()) for values in self.fixed.values())
+        tied = sum(labels.size - len(np.unique(labels)) for labels in self.tied.values())
+        return held + tied + sum(group.n_lost() for group in self.groups.values())
+
+
+def overwritten(params: Any, constraints: Constraints) -> Any:
+    """Parameters with the fixed ones in their places.
+
+    Parameters
+    ----------
+    params : NamedTuple
+    constraints : Constraints
+
+    Returns
+    -------
+    params : NamedTuple
+    """
+    held = {
+        name: np.where(np.isnan(values), getattr(params, name), values)
+        for name, values in constraints.fixed.items()
+    }
+    return params._replace(**held)
+
+
+def tied_sums(stats: Array, labels: NDArray[np.intp]) -> Array:
+    """Statistics of components and columns, summed over those that are tied.
+
+    Parameters
+    ----------
+    stats : ndarray of shape (n_components, n_statistics, n_features)
+    labels : ndarray of int, shape (n_components, n_features)
+
+    Returns
+    -------
+    stats : ndarray of shape (n_components, n_statistics, n_features)
+    """
+    _, places = np.unique(labels, return_inverse=True)
+    places = places.reshape(labels.shape)
+    sums = np.zeros((places.max() + 1, stats.shape[1]))
+    np.add.at(sums, places, stats.swapaxes(1, 2))
+    return np.asarray(sums[places].swapaxes(1, 2))
+
+
+def tie_labels(how: Any, shape: tuple[int, int]) -> NDArray[np.intp]:
+    """Which components and columns are tied.
+
+    Parameters
+    ----------
+    how : {"components", "columns", "all"} or array-like of int
+    shape : tuple of int
+        (n_components, n_features)
+
+    Returns
+    -------
+    labels : ndarray of int, of that shape
+        Equal where tied.
+
+    Raises
+    ------
+    ValueError
+        If it is neither a known word nor an array that broadcasts to the shape.
+    """
+    components, columns = np.indices(shape)
+    words = {"components": columns, "columns": components, "all": np.zeros(shape, dtype=np.intp)}
+    if isinstance(how, str):
+        if how not in words:
+            known = ", ".join(map(repr, words))
+            raise ValueError(f"tied={how!r}: choose one of {known}, or pass an array of labels.")
+        return words[how]
+    try:
+        labels = np.broadcast_to(np.asarray(how), shape)
+    except ValueError as error:
+        raise ValueError(
+            f"tied={how!r}: labels must have shape (n_components, n_features) = {shape}, or "
+            "broadcast to it."
+        ) from error
+    return np.unique(labels, return_inverse=True)[1].reshape(shape)

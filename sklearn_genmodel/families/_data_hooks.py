@@ -1,0 +1,77 @@
+"""What a family says of the data that it takes, and what it learns of them before a fit."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sklearn.base import BaseEstimator
+
+from sklearn_genmodel._validation import Table
+from sklearn_genmodel.families._arrays import Array
+from sklearn_genmodel.families._support import REALS, Support
+
+__all__ = ["DataHooks"]
+
+
+class DataHooks(BaseEstimator):
+    """Supports, columns, levels: the part of the family contract that the boundary asks for."""
+
+    support: ClassVar[Support] = REALS
+    allow_nan: ClassVar[bool] = False
+    reads_tables: ClassVar[bool] = False
+
+    def column_supports(self, n_features: int) -> tuple[Support, ...]:
+        """What each column may hold.
+
+        Parameters
+        ----------
+        n_features : int
+
+        Returns
+        -------
+        supports : tuple of Support, of length n_features
+        """
+        return (self.support,) * n_features
+
+    def for_table(self, table: Table) -> Any:
+        """Return this family with the columns and the levels of a table filled in.
+
+        Asked at the start of a fit if ``reads_tables``; the table then need not be numeric.
+
+        Parameters
+        ----------
+        table : Table
+
+        Returns
+        -------
+        family : Family
+        """
+        return self
+
+    def for_rows(self, X: Array, sample_weight: Array | None, n_components: int) -> Any:
+        """Return this family with what its hyper-parameters leave to the data filled in.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+        sample_weight : ndarray of shape (n_samples,) or None
+        n_components : int
+
+        Returns
+        -------
+        family : Family
+        """
+        return self
+
+    def check_rows(self, X: Array) -> None:
+        """Refuse rows that no component has a density for, beyond what supports of columns say.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+
+        Raises
+        ------
+        ValueError
+            Names the row and what is wrong with it.
+        """

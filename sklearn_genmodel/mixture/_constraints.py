@@ -1,0 +1,127 @@
+"""From the arguments `fixed` and `tied` of a mixture to the constraints of its M-step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_genmodel.em import Rows
+from sklearn_genmodel.families import Constraints, Family, tie_labels
+
+__all__ = ["read_constraints", "read_fixed_weights"]
+
+Array = NDArray[np.float64]
+
+# Rows from which the shapes of the parameters are learned.
+TEMPLATE_ROWS = 1000
+
+
+def read_fixed_weights(fixed: Any, n_components: int) -> Array | None:
+    """Mixing weights that are not to be estimated, if there are any.
+
+    Parameters
+    ----------
+    fixed : mapping or None
+        The argument of the mixture.
+    n_components : int
+
+    Returns
+    -------
+    weights : ndarray of shape (n_components,) or None
+
+    Raises
+    ------
+    ValueError
+        If the weights are no distribution over the components.
+    """
+    if not fixed or "weights" not in fixed:
+        return None
+    weights = np.asarray(fixed["weights"], dtype=np.float64)
+    good = weights.shape == (n_components,) and (weights > 0).all()
+    if not good or not np.isclose(weights.sum(), 1.0):
+        raise ValueError(
+            f"fixed={{'weights': {fixed['weights']!r}}}: give n_components={n_components} numbers "
+            "above 0 that sum to 1."
+        )
+    return np.asarray(weights / weights.sum())
+
+
+def read_constraints(
+    fixed: Any, tied: Any, family: Family, rows: Rows, n_components: int
+) -> Constraints | None:
+    """What is fixed or tied among the parameters of the components, if anything.
+
+    Parameters
+    ----------
+    fixed, tied : mapping or None
+        The arguments of the mixture.
+    family : Family
+    rows : Rows
+    n_components : int
+
+    Returns
+    -------
+    constraints : Constraints or None
+
+    Raises
+    ------
+    TypeError
+        If an argument is no mapping.
+    ValueError
+        If a name is no parameter of the family, or a value has another shape.
+    NotImplementedError
+        If the family cannot hold these parameters.
+    """
+    for name, value in (("fixed", fixed), ("tied", tied)):
+        if value is not None and not isinstance(value, Mapping):
+            raise TypeError(f"{name} must map names of parameters to values, got {value!r}.")
+    asked = {name: value for name, value in (fixed or {}).items() if name != "weights"}
+    if not asked and not tied:
+        return None
+    X = rows.X[:TEMPLATE_ROWS].astype(np.float64)
+    template = family.repeat(family.pooled(X, rows.weights[:TEMPLATE_ROWS]), n_components)
+    constraints = _constraints(asked, tied or {}, template, (n_components, X.shape[1]))
+    # Asked for once here, so that a family that cannot do it says so before the search for starts.
+    alike = np.full((len(X), n_components), 1.0 / n_components)
+    family.constrained_m_step(family.suffstats(X, alike, template), constraints)
+    return constraints
+
+
+def _constraints(
+    fixed: Mapping[str, Any], tied: Mapping[str, Any], template: Any, shape: tuple[int, int]
+) -> Constraints:
+    names = getattr(template, "names", None)
+    if names is None:
+        _check_names([*fixed, *tied], template._fields)
+        held = {name: _fixed_values(name, fixed[name], getattr(template, name)) for name in fixed}
+        return Constraints(held, {name: tie_labels(tied[name], shape) for name in tied})
+    _check_names([*fixed, *tied], names)
+    groups = {}
+    for name in dict.fromkeys([*fixed, *tied]):
+        own = getattr(template, name)
+        columns = np.shape(own[0])[1]
+        groups[name] = _constraints(
+            fixed.get(name, {}), tied.get(name, {}), own, (shape[0], columns)
+        )
+    return Constraints(groups=groups)
+
+
+def _check_names(asked: list[str], known: tuple[str, ...]) -> None:
+    for name in asked:
+        if name not in known:
+            raise ValueError(
+                f"fixed or tied names {name!r}, which is none of {', '.join(map(repr, known))}."
+            )
+
+
+def _fixed_values(name: str, values: Any, like: Array) -> Array:
+    try:
+        return np.array(np.broadcast_to(np.asarray(values, dtype=np.float64), np.shape(like)))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"fixed[{name!r}] must have shape {np.shape(like)}, or broadcast to it, with NaN where "
+            f"it is free: {error}."
+        ) from error

@@ -1,0 +1,95 @@
+"""Parameters held fixed or tied."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from scipy.optimize import minimize
+from scipy.special import logsumexp
+from scipy.stats import poisson
+
+from sklearn_genmodel import EMMixture
+from sklearn_genmodel.families import Categorical, Columns, Poisson
+
+RNG = np.random.default_rng(0)
+COUNTS = RNG.poisson(np.repeat([[2.0, 3.0], [9.0, 3.0]], 150, axis=0))
+
+
+def test_fixed_rates_and_weights_stay_and_the_rest_is_maximal():
+    fixed = {"weights": [0.3, 0.7], "rates": [[8.0, np.nan], [np.nan, np.nan]]}
+    mixture = EMMixture(2, family="poisson", fixed=fixed, random_state=0).fit(COUNTS)
+    assert_allclose(mixture.weights_, [0.3, 0.7])
+    assert mixture.params_.rates[0, 0] == 8.0
+    assert mixture.n_parameters() == 3
+    assert (np.diff(mixture.lower_bounds_) >= 0).all()
+
+    def loss(free):
+        rates = np.array([[8.0, free[0]], [free[1], free[2]]])
+        logs = poisson(rates).logpmf(COUNTS[:, None, :]).sum(axis=2)
+        return -logsumexp(logs + np.log([0.3, 0.7]), axis=1).mean()
+
+    start = mixture.params_.rates.ravel()[1:]
+    best = minimize(loss, start, bounds=[(0.1, 30)] * 3, tol=1e-12)
+    assert_allclose(mixture.score(COUNTS), -best.fun, atol=1e-6)
+
+
+def test_rates_tied_across_components():
+    tied = {"rates": [[0, 1], [2, 1]]}
+    mixture = EMMixture(2, family="poisson", tied=tied, random_state=0).fit(COUNTS)
+    assert_allclose(mixture.params_.rates[:, 1], COUNTS[:, 1].mean(), rtol=1e-12)
+    assert mixture.params_.rates[0, 0] != mixture.params_.rates[1, 0]
+    assert mixture.n_parameters() == 4
+    assert (np.diff(mixture.lower_bounds_) >= 0).all()
+
+
+def test_rates_tied_across_columns():
+    mixture = EMMixture(2, family="poisson", tied={"rates": "columns"}, random_state=0).fit(COUNTS)
+    resp = mixture.predict_proba(COUNTS)
+    expected = resp.T @ COUNTS.mean(axis=1) / resp.sum(axis=0)
+    assert_allclose(mixture.params_.rates, np.repeat(expected[:, None], 2, axis=1), rtol=1e-3)
+    assert mixture.n_parameters() == 3
+
+
+def test_all_components_tied_is_one_component():
+    mixture = EMMixture(2, family="poisson", tied={"rates": "components"}).fit(COUNTS)
+    one = EMMixture(1, family="poisson").fit(COUNTS)
+    assert_allclose(mixture.score(COUNTS), one.score(COUNTS))
+
+
+def test_groups_of_columns_have_their_own():
+    X = pd.DataFrame({"n": COUNTS[:, 0], "m": COUNTS[:, 1], "s": np.repeat(["a", "b", "c"], 100)})
+    family = Columns([("counts", Poisson(), ["n", "m"]), ("label", Categorical(), ["s"])])
+    mixture = EMMixture(
+        2,
+        family=family,
+        fixed={"counts": {"rates": [[np.nan, 3.0], [np.nan, 3.0]]}},
+        tied={"label": {"probs": "components"}},
+        random_state=0,
+    ).fit(X)
+    assert_allclose(mixture.params_.counts.rates[:, 1], 3.0)
+    assert_allclose(mixture.params_.label.probs, np.full((2, 1, 3), 1 / 3))
+    assert mixture.n_parameters() == 1 + 2 + 2
+
+
+def test_fixed_probabilities_of_labels():
+    X = [["a"], ["b"], ["a"], ["a"]] * 5
+    fixed = {"probs": [[[0.5, 0.5]], [[np.nan, np.nan]]]}
+    mixture = EMMixture(2, family="categorical", fixed=fixed, random_state=0).fit(X)
+    assert_allclose(mixture.params_.probs[0], [[0.5, 0.5]])
+    assert mixture.n_parameters() == 2
+    assert_allclose(mixture.score(X), 0.75 * np.log(0.75) + 0.25 * np.log(0.25), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"fixed": {"rate": 1.0}}, ValueError, "'rate', which is none of 'rates'"),
+        ({"fixed": {"rates": [1.0, 2.0, 3.0]}}, ValueError, r"shape \(2, 2\)"),
+        ({"fixed": {"weights": [0.5, 0.6]}}, ValueError, "sum to 1"),
+        ({"fixed": [1.0]}, TypeError, "must map names"),
+        ({"tied": {"rates": "rows"}}, ValueError, "choose one of 'components'"),
+    ],
+)
+def test_mistakes(arguments, error, message):
+    with pytest.raises(error, match=message):
+        EMMixture(2, family="poisson", **arguments).fit(COUNTS)
