@@ -2,11 +2,11 @@
 
 from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._convergence import Convergence
-from sklearn_genmodel.em._fit import Fit, FitOptions, StartResult, fit_mixture
+from sklearn_genmodel.em._fit import Fit, FitOptions, FitState, Journal, StartResult, fit_mixture
 from sklearn_genmodel.em._init import INIT_NAMES
 from sklearn_genmodel.em._loop import EMResult, Monitor, run_em
 from sklearn_genmodel.em._m_step import MStep
-from sklearn_genmodel.em._rows import Rows, distinct_rows, row_threads
+from sklearn_genmodel.em._rows import Rows, distinct_rows, fingerprint, row_threads
 from sklearn_genmodel.em._steps import Theta, blocked_step, lower_bound, map_rows, theta_from_resp
 
 __all__ = [
@@ -15,6 +15,8 @@ __all__ = [
     "EMResult",
     "Fit",
     "FitOptions",
+    "FitState",
+    "Journal",
     "MStep",
     "Monitor",
     "Rows",
@@ -23,6 +25,7 @@ __all__ = [
     "accelerator",
     "blocked_step",
     "distinct_rows",
+    "fingerprint",
     "fit_mixture",
     "lower_bound",
     "map_rows",

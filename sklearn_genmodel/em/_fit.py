@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._contender import Contender
 from sklearn_genmodel.em._convergence import Convergence
-from sklearn_genmodel.em._loop import EMResult, Monitor, run_em
+from sklearn_genmodel.em._loop import EMResult, Monitor, Run, run_em
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._rows import Rows, canonical_rows, row_sample
 from sklearn_genmodel.em._search import BROKEN_RUN, Search
@@ -44,6 +43,31 @@ class FitOptions(NamedTuple):
     tol: float
     acceleration: str | None
     m_step: MStep = MStep()
+
+
+class FitState(NamedTuple):
+    """A fit in its last stage: the starts in their order, whose turn it is, and how far it is."""
+
+    contenders: list[Contender]
+    position: int
+    run: Run
+
+
+class Journal:
+    """Where states of a fit are kept; this one keeps none.
+
+    `Search` needs no states: it is repeated, as a seed makes it come out the same.
+    """
+
+    def load(self) -> FitState | None:
+        """The state from which to go on, if there is one."""
+        return None
+
+    def save(self, state: FitState) -> None:
+        """Take the state after a pass."""
+
+
+NO_JOURNAL = Journal()
 
 
 class StartResult(NamedTuple):
@@ -87,6 +111,7 @@ def fit_mixture(
     rng: np.random.Generator,
     monitor: Monitor | None = None,
     report: Callable[[str], None] = lambda line: None,
+    journal: Journal = NO_JOURNAL,
 ) -> Fit:
     """Fit a mixture by EM.
 
@@ -101,6 +126,8 @@ def fit_mixture(
         Called with the parameters and the bound after every pass of the chosen run.
     report : callable
         Is told in a line how far the search for starts has come.
+    journal : Journal
+        Keeps states to go on from.
 
     Returns
     -------
@@ -128,11 +155,13 @@ def fit_mixture(
         options.m_step.dense,
     )
     dependent = family.dependent_columns(pooled)
+    saved = journal.load()
     try:
-        contenders = _contenders(search, rows, options)
+        contenders = saved.contenders if saved else _contenders(search, rows, options)
     except BROKEN_RUN as error:
         raise ValueError(f"No start could be made: {error}.{_dependence(dependent)}") from error
-    runs = list(_runs(search, compact, contenders, options, monitor))
+    attempts = Attempts(search, compact, options, monitor, journal)
+    runs = list(attempts.runs(contenders, saved))
     if not runs:
         raise ValueError(_all_failed(contenders) + _dependence(dependent))
     chosen, result, degenerate = min(runs, key=lambda run: run[2])
@@ -140,54 +169,66 @@ def fit_mixture(
     return Fit(result, starts, degenerate, dependent)
 
 
-def _runs(
-    search: Search,
-    rows: Rows,
-    contenders: list[Contender],
-    options: FitOptions,
-    monitor: Monitor | None,
-) -> Iterator[tuple[Contender, EMResult, bool]]:
-    """Run contenders on all rows, and whether each ends degenerate, until one is sound.
+@dataclass(frozen=True)
+class Attempts:
+    """Runs of contenders on all rows."""
 
-    No sound one can follow a contender that was degenerate before, for they are ranked last.
-    """
-    for contender in islice((c for c in contenders if not c.broken), MOST_RUNS):
-        result = _attempt(search.family, rows, contender, options, monitor)
-        if result is not None:
-            degenerate = search.degenerate(result.theta)
-            yield contender, result, degenerate
-            if result.stopped or not degenerate or search.degenerate(contender.theta):
-                return
+    search: Search
+    rows: Rows
+    options: FitOptions
+    monitor: Monitor | None
+    journal: Journal
 
+    def runs(
+        self, contenders: list[Contender], saved: FitState | None
+    ) -> Iterator[tuple[Contender, EMResult, bool]]:
+        """Run contenders, and whether each ends degenerate, until one is sound.
 
-def _attempt(
-    family: Family, rows: Rows, contender: Contender, options: FitOptions, monitor: Monitor | None
-) -> EMResult | None:
-    """Run a contender on all rows; None if it breaks down, which the contender remembers."""
-    try:
-        result = _run(family, rows, contender.theta, options, monitor)
-        while len(kept := options.m_step.kept(result.theta.weights)) < len(result.theta.weights):
-            weights = result.theta.weights[kept]
-            theta = Theta(weights / weights.sum(), family.take(result.theta.params, kept))
-            result = _run(family, rows, theta, options, monitor)
-    except BROKEN_RUN as error:
-        contender.break_down(error)
-        return None
-    return result
+        No sound one can follow a contender that was degenerate before, for they are ranked last.
+        """
+        sound = [(i, c) for i, c in enumerate(contenders) if not c.broken]
+        for position, contender in sound[:MOST_RUNS]:
+            if saved and position < saved.position:
+                continue
+            start = saved.run if saved and position == saved.position else contender.theta
+            result = self._attempt(contenders, position, start)
+            if result is not None:
+                degenerate = self.search.degenerate(result.theta)
+                yield contender, result, degenerate
+                if result.stopped or not degenerate or self.search.degenerate(contender.theta):
+                    return
 
+    def _attempt(
+        self, contenders: list[Contender], position: int, start: Theta | Run
+    ) -> EMResult | None:
+        """Run a contender; None if it breaks down, which the contender remembers."""
+        family, m_step = self.search.family, self.options.m_step
 
-def _run(
-    family: Family, rows: Rows, theta: Theta, options: FitOptions, monitor: Monitor | None
-) -> EMResult:
-    m_step = options.m_step
-    return run_em(
-        blocked_step(family, rows, m_step),
-        theta,
-        Convergence(options.tol, options.max_iter),
-        evaluate=lambda theta: lower_bound(family, theta, rows, m_step),
-        accelerator=accelerator(options.acceleration, family),
-        monitor=monitor,
-    )
+        def run(start: Theta | Run) -> EMResult:
+            return self._run(start, lambda r: self.journal.save(FitState(contenders, position, r)))
+
+        try:
+            result = run(start)
+            while len(kept := m_step.kept(result.theta.weights)) < len(result.theta.weights):
+                weights = result.theta.weights[kept]
+                params = family.take(result.theta.params, kept)
+                result = run(Theta(weights / weights.sum(), params))
+        except BROKEN_RUN as error:
+            contenders[position].break_down(error)
+            return None
+        return result
+
+    def _run(self, start: Theta | Run, save: Callable[[Run], None]) -> EMResult:
+        family, options = self.search.family, self.options
+        return run_em(
+            blocked_step(family, self.rows, options.m_step),
+            start,
+            Convergence(options.tol, options.max_iter),
+            evaluate=lambda theta: lower_bound(family, theta, self.rows, options.m_step),
+            accelerator=accelerator(options.acceleration, family),
+            monitor=self.monitor,
+            save=save,
+        )
 
 
 def _contenders(search: Search, rows: Rows, options: FitOptions) -> list[Contender]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn_genmodel.em._convergence import Convergence
 from sklearn_genmodel.em._steps import Step, Theta
 
-__all__ = ["Accelerator", "EMResult", "run_em"]
+__all__ = ["Accelerator", "EMResult", "Monitor", "Run", "run_em"]
 
 # A bound may fall by rounding; more than this, relative, means that a proposal went downhill.
 SLACK = 1e-12
@@ -46,14 +47,66 @@ class Accelerator(Protocol):
         """Learn that the last proposal lowered the bound."""
 
 
+@dataclass
+class Run:
+    """A run in progress: all that its next pass depends on, so that a copy of it can go on.
+
+    Parameters
+    ----------
+    point, image : Theta
+        Where the run is, and where plain EM goes from there.
+    bounds : list of float
+    convergence : Convergence
+    accelerator : Accelerator
+    plain, rejected : bool
+        Whether the last pass was plain EM, and whether its proposal lowered the bound.
+    """
+
+    point: Theta
+    image: Theta
+    bounds: list[float]
+    convergence: Convergence
+    accelerator: Accelerator
+    plain: bool = True
+    rejected: bool = False
+
+    @classmethod
+    def begin(
+        cls, step: Step, theta: Theta, convergence: Convergence, accelerator: Accelerator
+    ) -> Run:
+        """Make the first pass."""
+        image, bound = step(theta)
+        run = cls(theta, image, [_checked(bound, -np.inf)], convergence, accelerator)
+        convergence.update(run.bounds[-1])
+        return run
+
+    def advance(self, step: Step) -> None:
+        """Make one pass more: from a proposal, or from the image where the last one misled."""
+        theta = self.image
+        if not self.rejected:
+            theta = self.accelerator.propose(self.point, self.image, self.convergence)
+        self.plain = theta is self.image
+        trial, bound = step(theta)
+        best = self.bounds[-1]
+        self.rejected = not self.plain and not bound >= best - SLACK * abs(best)
+        if self.rejected:
+            self.accelerator.reject()
+            self.bounds.append(best)
+        else:
+            self.point, self.image = theta, trial
+            self.bounds.append(_checked(bound, best))
+        self.convergence.update(self.bounds[-1], plain=self.plain)
+
+
 def run_em(
     step: Step,
-    theta: Theta,
+    start: Theta | Run,
     convergence: Convergence,
     *,
     evaluate: Callable[[Theta], float],
     accelerator: Accelerator,
     monitor: Monitor | None = None,
+    save: Callable[[Run], None] = lambda run: None,
 ) -> EMResult:
     """Raise the lower bound until it stops rising.
 
@@ -65,8 +118,9 @@ def run_em(
     ----------
     step : callable
         ``step(theta)`` returns the next parameters and the lower bound of those it was given.
-    theta : Theta
-        Where to start.
+    start : Theta or Run
+        Where to start; a run that was saved goes on with the convergence and the accelerator that
+        it has.
     convergence : Convergence
         The stopping rule; counts the passes.
     evaluate : callable
@@ -74,31 +128,26 @@ def run_em(
     accelerator : Accelerator
     monitor : callable, default=None
         Called with the current parameters and bound after every pass; True stops the run.
+    save : callable
+        Called with the run after every pass.
 
     Returns
     -------
     result : EMResult
     """
-    point, (image, bound) = theta, step(theta)
-    bounds, plain, rejected = [_checked(bound, -np.inf)], True, False
+    resumed = isinstance(start, Run)
+    run = start if isinstance(start, Run) else Run.begin(step, start, convergence, accelerator)
     while True:
-        convergence.update(bounds[-1], plain=plain)
-        stop = monitor is not None and monitor(image, bounds[-1])
-        if convergence.finished or stop:
-            break
-        theta = image if rejected else accelerator.propose(point, image, convergence)
-        plain = theta is image
-        trial, bound = step(theta)
-        rejected = not plain and not bound >= bounds[-1] - SLACK * abs(bounds[-1])
-        if rejected:
-            accelerator.reject()
-            bounds.append(bounds[-1])
-        else:
-            point, image = theta, trial
-            bounds.append(_checked(bound, bounds[-1]))
-    bounds.append(_checked(evaluate(image), bounds[-1]))
+        if not resumed:
+            stop = monitor is not None and monitor(run.image, run.bounds[-1])
+            if run.convergence.finished or stop:
+                break
+            save(run)
+        resumed = False
+        run.advance(step)
+    bounds = [*run.bounds, _checked(evaluate(run.image), run.bounds[-1])]
     rising = np.maximum.accumulate(bounds)
-    return EMResult(image, rising, convergence.n_iter, convergence.converged, stop)
+    return EMResult(run.image, rising, run.convergence.n_iter, run.convergence.converged, stop)
 
 
 def _checked(bound: float, previous: float) -> float:

@@ -14,7 +14,15 @@ from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["Block", "Rows", "canonical_rows", "distinct_rows", "row_sample", "row_threads"]
+__all__ = [
+    "Block",
+    "Rows",
+    "canonical_rows",
+    "distinct_rows",
+    "fingerprint",
+    "row_sample",
+    "row_threads",
+]
 
 Array = NDArray[np.float64]
 Map = Callable[..., Iterable[Any]]
@@ -171,6 +179,22 @@ def _distinct_rows_of(rows: Rows) -> Rows:
     joint = np.concatenate([rows.X, rows.resp_prior], axis=1)
     merged, weights = distinct_rows(joint, rows.sample_weight)
     return Rows(merged[:, :d].copy(), weights, rows.map, merged[:, d:].copy())
+
+
+def fingerprint(rows: Rows) -> str:
+    """A few digits that tell these rows and weights from others.
+
+    Parameters
+    ----------
+    rows : Rows
+
+    Returns
+    -------
+    fingerprint : str
+    """
+    ordered = _hashes(rows) * np.arange(1, len(rows) + 1, dtype=np.uint64)
+    weighted = rows.weights @ np.arange(1.0, len(rows) + 1.0)
+    return f"{rows.X.shape} {ordered.sum(dtype=np.uint64):016x} {weighted!r}"
 
 
 def distinct_rows(X: Array, sample_weight: Array | None) -> tuple[Array, Array]:

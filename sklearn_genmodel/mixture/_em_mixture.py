@@ -27,6 +27,7 @@ from sklearn_genmodel.mixture._arguments import (
 )
 from sklearn_genmodel.mixture._constraints import read_constraints, read_fixed_weights
 from sklearn_genmodel.mixture._distribution import MixtureDistribution
+from sklearn_genmodel.mixture._journal import CheckpointJournal
 from sklearn_genmodel.mixture._progress import Progress
 from sklearn_genmodel.mixture._reading import component_family, read_training_rows
 
@@ -199,14 +200,16 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
         rng = as_generator(self.random_state)
         family, rows, options = self._check_data(X, sample_weight, resp_prior, family)
         self._forget(X)
+        journal = CheckpointJournal(self, rows)
         progress = Progress(self, family, FitTask(self, X, y, sample_weight))
         with row_threads(self.n_jobs) as mapper:
             rows = replace(rows, map=mapper)
-            fitted = fit_mixture(family, rows, options, rng, progress, progress.report)
+            fitted = fit_mixture(family, rows, options, rng, progress, progress.report, journal)
         numbered = family.ordered or rows.resp_prior is not None or bool(self.fixed or self.tied)
         self._n_constraints = options.m_step.n_constraints(family)
         self._store(family, fitted, keep_order=numbered or not isinstance(options.init, str))
         progress.end(fitted)
+        journal.finish()
         return self
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.intp]:

@@ -1,0 +1,141 @@
+"""Callbacks for long fits, for estimators that have scikit-learn's ``set_callbacks``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Checkpoint"]
+
+FORMAT = "sklearn_genmodel checkpoint 1"
+
+
+class Checkpoint:
+    """Save the state of a fit every so often, and go on from it after a crash.
+
+    A fit that was killed, started again with the same data, arguments and path, goes on from the
+    last state saved and ends at the same parameters, bit for bit, as one that was not. The file is
+    replaced atomically, so that a crash while saving leaves the one before; it is removed when the
+    fit has come to its end.
+
+    The file is a pickle: resume only from files of your own.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where to keep the state.
+    every : float, default=60.0
+        Seconds between two savings, at least; 0 saves after every pass.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn_genmodel import EMMixture
+    >>> from sklearn_genmodel.callbacks import Checkpoint
+    >>> from sklearn_genmodel.datasets import load_old_faithful
+    >>> path = Path(tempfile.mkdtemp()) / "faithful.checkpoint"
+    >>> mixture = EMMixture(2, random_state=0).set_callbacks(Checkpoint(path, every=0))
+    >>> mixture.fit(load_old_faithful().data).converged_
+    True
+    """
+
+    def __init__(self, path: Any, every: float = 60.0) -> None:
+        self.path = Path(path)
+        self.every = every
+        self._last_saved = -float("inf")
+        self._warned = False
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Start a fit."""
+        self._last_saved, self._warned = time.monotonic(), False
+
+    def on_fit_task_begin(self, estimator: Any, context: Any, **kwargs: Any) -> None:
+        """Nothing to do: the estimator hands over its state by itself."""
+
+    def on_fit_task_end(self, estimator: Any, context: Any, **kwargs: Any) -> bool:
+        """Never stop a fit."""
+        return False
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Keep the file: a fit that failed may go on from it."""
+
+    def load(self, fingerprint: str) -> Any:
+        """State of an unfinished fit of the same data and arguments, or None.
+
+        Parameters
+        ----------
+        fingerprint : str
+            What tells fits apart.
+
+        Returns
+        -------
+        state : object or None
+
+        Raises
+        ------
+        ValueError
+            If the file is of another fit, or no checkpoint.
+        """
+        if not self.path.exists():
+            return None
+        try:
+            found = pickle.loads(self.path.read_bytes())
+        except (pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
+            raise ValueError(f"{self.path} is no checkpoint: {error}. Move it away.") from error
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            raise ValueError(f"{self.path} is not of the format {FORMAT!r}: move it away.")
+        if found["fingerprint"] != fingerprint:
+            raise ValueError(
+                f"{self.path} belongs to a fit with other data or arguments: pass those, move the "
+                "file away, or choose another path."
+            )
+        return found["state"]
+
+    def save(self, fingerprint: str, state: Any) -> None:
+        """Save the state, if it is time to.
+
+        A disk that is full does not end the fit: a warning is given, once, and the last file stays.
+
+        Parameters
+        ----------
+        fingerprint : str
+        state : object
+        """
+        if time.monotonic() - self._last_saved < self.every:
+            return
+        content = {"format": FORMAT, "fingerprint": fingerprint, "state": state}
+        try:
+            self._replace(pickle.dumps(content))
+        except OSError as error:
+            if not self._warned:
+                warnings.warn(
+                    f"The checkpoint could not be saved: {error}. The fit goes on without it.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            self._warned = True
+        self._last_saved = time.monotonic()
+
+    def finish(self) -> None:
+        """Remove the file of a fit that has come to its end."""
+        self.path.unlink(missing_ok=True)
+
+    def _replace(self, content: bytes) -> None:
+        with tempfile.NamedTemporaryFile(dir=self.path.parent, delete=False) as file:
+            temporary = Path(file.name)
+            try:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                temporary.replace(self.path)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
+                raise
