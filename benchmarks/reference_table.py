@@ -1,9 +1,10 @@
 """Compare default fits with the best known log-likelihoods of independent software.
 
-Run ``python benchmarks/reference_table.py --help``. Every Gaussian (full, tied, diag, spherical),
-Poisson and Bernoulli record of a folder is fitted with default settings; the table shows where
-the reference log-likelihood is reached (within 1e-6 relative, or higher without a degenerate
-component) and where it is missed.
+Run ``python benchmarks/reference_table.py --help``. Every maximum of a folder is fitted with
+default settings, the number of components and the family set; the table shows where the reference
+log-likelihood is reached (within 1e-6 relative, or higher without a degenerate component) and
+where it is missed. Records of families that the package does not have, or whose data are not in
+the folder, are counted and left out.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import json
 import sys
 import time
 import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -22,12 +23,17 @@ from sklearn.mixture import GaussianMixture
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "references"))
+import _direct_evaluation
+import _record_families
+import _record_spikes
 import _records
 
 import sklearn_genmodel
 
 RELATIVE_TOLERANCE = 1e-6
 GOOD = ("reached", "higher")
+LONGEST_REASON = 60
+SKLEARN_COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 HEADER = ["id", "n", "d", "K", "reference", "ours", "difference", "relative", "status"]
 HEADER += ["passes", "seconds"]
 
@@ -38,6 +44,7 @@ class Fit(NamedTuple):
     log_density: np.ndarray
     weights: np.ndarray
     covariances: np.ndarray | None
+    resp: np.ndarray
     n_iter: int
 
 
@@ -61,20 +68,15 @@ class Row(NamedTuple):
         return self.difference / abs(self.record["loglik"])
 
 
-def package_family(record):
-    """Return the package's family of a record, with its default settings."""
-    name = record["family"].capitalize()
-    options = {"covariance_type": record["covariance"]} if name == "Gaussian" else {}
-    return getattr(sklearn_genmodel.families, name)(**options)
-
-
 def fit_package(record, X, sample_weight):
     """Fit `EMMixture` with only the number of components and the family set."""
-    family = package_family(record)
-    model = sklearn_genmodel.EMMixture(n_components=record["K"], family=family, random_state=0)
+    family = _record_families.make_family(record)
+    n_components = _records.n_components(record)
+    model = sklearn_genmodel.EMMixture(n_components, family=family, random_state=0)
     model.fit(X, sample_weight=sample_weight)
     covariances = getattr(model.params_, "covariances", None)
-    return Fit(model.score_samples(X), model.weights_, covariances, model.n_iter_)
+    resp = model.predict_proba(X)
+    return Fit(model.score_samples(X), model.weights_, covariances, resp, model.n_iter_)
 
 
 def fit_sklearn(record, X, _sample_weight, settings):
@@ -84,7 +86,8 @@ def fit_sklearn(record, X, _sample_weight, settings):
         record["K"], covariance_type=covariance_type, random_state=0, **settings
     )
     model.fit(X)
-    return Fit(model.score_samples(X), model.weights_, model.covariances_, model.n_iter_)
+    resp = model.predict_proba(X)
+    return Fit(model.score_samples(X), model.weights_, model.covariances_, resp, model.n_iter_)
 
 
 def evaluate(record, folder, fit):
@@ -96,41 +99,37 @@ def evaluate(record, folder, fit):
             warnings.simplefilter("ignore")
             fitted = fit(record, X, sample_weight)
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:LONGEST_REASON]
         return Row(record, np.nan, reason, 0, time.perf_counter() - start)
     seconds = time.perf_counter() - start
-    loglik = total_loglik(fitted.log_density, sample_weight)
-    return Row(record, loglik, judge(record, X, loglik, fitted), fitted.n_iter, seconds)
+    loglik = _direct_evaluation.total_loglik(fitted.log_density, sample_weight)
+    status = judge(record, X, sample_weight, loglik, fitted)
+    return Row(record, loglik, status, fitted.n_iter, seconds)
 
 
-def total_loglik(log_density, sample_weight):
-    """Weighted sum over rows; a row of weight 0 adds 0 even where its density is 0."""
-    if sample_weight is None:
-        return float(np.sum(log_density))
-    seen = sample_weight > 0
-    return float(sample_weight[seen] @ log_density[seen])
-
-
-def judge(record, X, loglik, fitted):
+def judge(record, X, sample_weight, loglik, fitted):
     """Name the outcome: reached, higher, higher-degenerate or MISS."""
     relative = (loglik - record["loglik"]) / abs(record["loglik"])
     if abs(relative) <= RELATIVE_TOLERANCE:
         return "reached"
     if not relative > 0:
         return "MISS"
-    degenerate = record["family"] == "gaussian" and not admissible(record, X, fitted)
-    return "higher-degenerate" if degenerate else "higher"
+    return "higher" if admissible(record, X, sample_weight, fitted) else "higher-degenerate"
 
 
-def admissible(record, X, fitted):
-    """Whether the fit passes the filter under which the Gaussian references compete."""
-    return _records.is_admissible(fitted.weights, fitted.covariances, record["covariance"], X)
+def admissible(record, X, sample_weight, fitted):
+    """Whether the fit passes the filter under which the references compete."""
+    if record["family"] != "gaussian":
+        return _record_spikes.is_admissible_partition(record, X, fitted.resp, sample_weight)
+    shape = record["covariance"]
+    return _record_spikes.is_admissible(fitted.weights, fitted.covariances, shape, X, sample_weight)
 
 
 def cells(row):
     """Return the texts of one line."""
     record = row.record
-    size = (record["n"], record.get("d", len(record["columns"])), record["K"])
+    n_features = record["d"] if "d" in record else len(record["columns"])
+    size = (record["n"], n_features, _records.n_components(record))
     return (
         record["id"],
         *map(str, size),
@@ -145,8 +144,10 @@ def cells(row):
 
 
 def group(record):
-    """Name the family, with the covariance type of a Gaussian."""
-    return " ".join(filter(None, (record["family"], record.get("covariance"))))
+    """Name the family, with its covariance type; tell mixed tables with missing cells apart."""
+    missing = "missing cells" if record.get("missing_cells") else None
+    fixed = "fixed dof" if record.get("fixed_df") else None
+    return " ".join(filter(None, (record["family"], record.get("covariance"), fixed, missing)))
 
 
 def shares(rows):
@@ -163,9 +164,9 @@ def shares(rows):
 
 
 def misses(rows):
-    """Lines of (id, status, difference in nats) for what counts as not reached."""
+    """Lines of (id, status, difference in nats, relative) for what counts as not reached."""
     return [
-        (row.record["id"], row.status, f"{row.difference:+.3g}")
+        (row.record["id"], row.status, f"{row.difference:+.3g}", f"{row.relative:+.1e}")
         for row in rows
         if row.status not in GOOD
     ]
@@ -185,14 +186,17 @@ def markdown(header, lines):
     return "\n".join("| " + " | ".join(body) + " |" for body in bodies)
 
 
-def report(rows, table):
+def report(rows, left_out, table):
     """Join the whole report, with tables drawn by `table`."""
     parts = [table(HEADER, [cells(row) for row in rows])]
     parts.append(table(("family", "reached", "records", "share"), shares(rows)))
     missed = misses(rows)
     parts.append(f"{len(missed)} not reached" + (":" if missed else "."))
     if missed:
-        parts.append(table(("id", "status", "difference"), missed))
+        parts.append(table(("id", "status", "difference", "relative"), missed))
+    if left_out:
+        parts.append(f"{left_out.total()} records left out:")
+        parts.append(table(("reason", "records"), [(why, str(n)) for why, n in left_out.items()]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -216,10 +220,32 @@ def parse(arguments=None):
 
 
 def chosen(options):
-    """Return the records to fit."""
+    """Return the records to fit, and how many are left out for which reason."""
     families = ["gaussian"] if options.sklearn is not None else options.family or _records.FAMILIES
-    records = _records.mixture_fits(_records.load_records(options.folder), families)
-    return [record for record in records if options.id in record["id"]]
+    records, left_out = [], Counter()
+    for record in _records.mixture_fits(_records.load_records(options.folder), families):
+        if options.id not in record["id"]:
+            continue
+        reason = obstacle(record, options)
+        if reason is None:
+            records.append(record)
+        else:
+            left_out[reason] += 1
+    return records, left_out
+
+
+def obstacle(record, options):
+    """Why a record cannot be fitted; None if it can."""
+    if not _records.has_data(record, options.folder):
+        return "no data: " + record.get("file", record.get("data"))
+    if options.sklearn is not None:
+        known = record["covariance"] in SKLEARN_COVARIANCE_TYPES
+        return None if known else f"scikit-learn has no {record['covariance']}"
+    try:
+        _record_families.make_family(record)
+    except _record_families.MissingFamilyError as error:
+        return str(error)
+    return None
 
 
 def main(arguments=None):
@@ -228,13 +254,14 @@ def main(arguments=None):
     fit = fit_package
     if options.sklearn is not None:
         fit = partial(fit_sklearn, settings=options.sklearn)
-    jobs = (delayed(evaluate)(record, options.folder, fit) for record in chosen(options))
+    records, left_out = chosen(options)
+    if not records:
+        sys.exit("\n".join(["no record to fit", *left_out]))
+    jobs = (delayed(evaluate)(record, options.folder, fit) for record in records)
     rows = Parallel(n_jobs=options.jobs)(jobs)
-    if not rows:
-        sys.exit("no record matches")
-    print(report(rows, aligned), end="")
+    print(report(rows, left_out, aligned), end="")
     if options.markdown:
-        options.markdown.write_text(report(rows, markdown), encoding="utf-8")
+        options.markdown.write_text(report(rows, left_out, markdown), encoding="utf-8")
 
 
 if __name__ == "__main__":

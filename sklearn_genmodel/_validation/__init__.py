@@ -14,6 +14,7 @@ from sklearn_genmodel._validation._rows import (
     column_names,
     refuse_times,
 )
+from sklearn_genmodel._validation._sources import chunk_reader, row_source, spooled
 from sklearn_genmodel._validation._table import Table, decode_rows, encode_table, read_table
 
 __all__ = [
@@ -24,11 +25,14 @@ __all__ = [
     "check_rows",
     "check_supports",
     "check_weights",
+    "chunk_reader",
     "column_names",
     "decode_rows",
     "encode_table",
     "read_table",
     "refuse_lazy",
     "refuse_times",
+    "row_source",
+    "spooled",
     "unchanged_on_error",
 ]

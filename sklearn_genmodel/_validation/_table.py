@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -48,11 +48,14 @@ class Table:
         Names of the columns, or their positions where there are none.
     positions : tuple of int, optional
         Places of the columns in the source; None for all of them.
+    read : callable, optional
+        Starts reading the chunks of a stream anew, of which the source is the first.
     """
 
     source: Any
     names: tuple[Hashable, ...]
     positions: tuple[int, ...] | None = None
+    read: Callable[[], Iterator[Any]] | None = None
 
     @property
     def is_frame(self) -> bool:
@@ -69,21 +72,27 @@ class Table:
 
     def levels(self, position: int) -> tuple[Any, ...]:
         """Distinct values of a column: in the order it declares, if any, or else sorted."""
+        if self.read is not None:
+            chunks = (Table(chunk, self.names, self.positions) for chunk in self.read())
+            found = {level for chunk in chunks for level in chunk.levels(position)}
+            return _in_order(found, self._declared(position))
         values = self.values(position)
         if values.dtype.kind in "fc":
             return tuple(np.unique(values[~np.isnan(values)]).tolist())
         if values.dtype != object:
             return tuple(np.unique(values).tolist())
         found = {value for value in values.tolist() if value is not None}
-        declared = declared_levels(self.source, self._place(position)) if self.is_frame else None
-        if declared is not None:
-            return tuple(level for level in declared if level in found)
-        return tuple(sorted(found, key=_sort_key))
+        return _in_order(found, self._declared(position))
 
     def select(self, positions: tuple[int, ...]) -> Table:
         """Some of the columns."""
         names = tuple(self.names[position] for position in positions)
-        return Table(self.source, names, tuple(self._place(position) for position in positions))
+        places = tuple(self._place(position) for position in positions)
+        return Table(self.source, names, places, self.read)
+
+    def _declared(self, position: int) -> tuple[Any, ...] | None:
+        """Levels in the order that the type of a column declares."""
+        return declared_levels(self.source, self._place(position)) if self.is_frame else None
 
     def _place(self, position: int) -> int:
         return position if self.positions is None else self.positions[position]
@@ -252,6 +261,12 @@ def _without_missing(column: NDArray[Any]) -> NDArray[Any]:
     cleaned = np.empty(len(column), dtype=object)
     cleaned[:] = [None if is_missing(value) else value for value in plain]
     return cleaned
+
+
+def _in_order(found: set[Any], declared: tuple[Any, ...] | None) -> tuple[Any, ...]:
+    if declared is not None and found <= set(declared):
+        return tuple(level for level in declared if level in found)
+    return tuple(sorted(found, key=_sort_key))
 
 
 def _sort_key(level: Any) -> tuple[str, Any]:

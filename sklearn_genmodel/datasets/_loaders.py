@@ -1,26 +1,9 @@
-"""Loaders of the data sets that ship, in scikit-learn's manner."""
+"""Loaders of numeric data sets that ship, in scikit-learn's manner."""
 
-import csv
-from importlib.resources import files
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from sklearn_genmodel.datasets import _descriptions
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-class _Table(NamedTuple):
-    """Rows of numbers and, for a frequency table, how often each was seen."""
-
-    feature_names: list[str]
-    data: NDArray[np.float64]
-    frequency_name: str | None = None
-    sample_weight: NDArray[np.float64] | None = None
+from sklearn_genmodel.datasets._tables import expand_frequencies, make_bunch, read_table
 
 
 def load_old_faithful(*, as_frame: bool = False) -> Bunch:
@@ -73,8 +56,8 @@ def load_old_faithful(*, as_frame: bool = False) -> Bunch:
     >>> print(*geyser.data.mean(axis=0).round(3))
     3.488 70.897
     """
-    table = _read_table("faithful.csv")
-    return _bunch(table, "faithful.csv", _descriptions.OLD_FAITHFUL, as_frame=as_frame)
+    table = read_table("faithful.csv")
+    return make_bunch(table, "faithful.csv", _descriptions.OLD_FAITHFUL, as_frame=as_frame)
 
 
 def load_deaths(*, expand: bool = False, as_frame: bool = False) -> Bunch:
@@ -135,10 +118,10 @@ def load_deaths(*, expand: bool = False, as_frame: bool = False) -> Bunch:
     >>> load_deaths(expand=True).data.shape
     (1096, 1)
     """
-    table = _read_table("hasselblad_deaths.csv", frequency_name="freq")
+    table = read_table("hasselblad_deaths.csv", frequency_name="freq")
     if expand:
-        table = _expand(table)
-    return _bunch(table, "hasselblad_deaths.csv", _descriptions.DEATHS, as_frame=as_frame)
+        table = expand_frequencies(table)
+    return make_bunch(table, "hasselblad_deaths.csv", _descriptions.DEATHS, as_frame=as_frame)
 
 
 def load_whiskey(*, as_frame: bool = False) -> Bunch:
@@ -192,47 +175,5 @@ def load_whiskey(*, as_frame: bool = False) -> Bunch:
     >>> survey.feature_names[households.argmax()], int(households.max())
     ('Chivas_Regal', 806)
     """
-    table = _read_table("flexmix_whiskey.csv", frequency_name="Freq")
-    return _bunch(table, "flexmix_whiskey.csv", _descriptions.WHISKEY, as_frame=as_frame)
-
-
-def _read_table(filename: str, frequency_name: str | None = None) -> _Table:
-    text = files("sklearn_genmodel.datasets").joinpath("data", filename).read_text("utf-8")
-    names, *rows = csv.reader(text.splitlines())
-    values = np.array(rows, dtype=np.float64)
-    if frequency_name is None:
-        return _Table(names, values)
-    column = names.index(frequency_name)
-    feature_names = names[:column] + names[column + 1 :]
-    data = np.delete(values, column, axis=1)
-    return _Table(feature_names, data, frequency_name, values[:, column].copy())
-
-
-def _expand(table: _Table) -> _Table:
-    """One row per unit of frequency."""
-    assert table.sample_weight is not None
-    rows = np.repeat(table.data, table.sample_weight.astype(int), axis=0)
-    return _Table(table.feature_names, rows)
-
-
-def _bunch(table: _Table, filename: str, description: str, *, as_frame: bool) -> Bunch:
-    frame = _frame(table) if as_frame else None
-    return Bunch(
-        data=table.data if frame is None else frame[table.feature_names],
-        feature_names=table.feature_names,
-        sample_weight=table.sample_weight,
-        frame=frame,
-        DESCR=description,
-        filename=filename,
-    )
-
-
-def _frame(table: _Table) -> "pd.DataFrame":
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError("as_frame=True needs pandas: pip install pandas") from error
-    frame = pd.DataFrame(table.data, columns=table.feature_names)
-    if table.frequency_name is not None:
-        frame[table.frequency_name] = table.sample_weight
-    return frame
+    table = read_table("flexmix_whiskey.csv", frequency_name="Freq")
+    return make_bunch(table, "flexmix_whiskey.csv", _descriptions.WHISKEY, as_frame=as_frame)

@@ -6,7 +6,7 @@ from sklearn_genmodel.em._fit import Fit, FitOptions, FitState, Journal, StartRe
 from sklearn_genmodel.em._init import INIT_NAMES
 from sklearn_genmodel.em._loop import EMResult, Monitor, run_em
 from sklearn_genmodel.em._m_step import MStep
-from sklearn_genmodel.em._rows import Rows, distinct_rows, fingerprint, row_threads
+from sklearn_genmodel.em._rows import Rows, distinct_rows, fingerprint, row_sample, row_threads
 from sklearn_genmodel.em._steps import Theta, blocked_step, lower_bound, map_rows, theta_from_resp
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "fit_mixture",
     "lower_bound",
     "map_rows",
+    "row_sample",
     "row_threads",
     "run_em",
     "theta_from_resp",

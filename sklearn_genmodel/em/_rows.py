@@ -53,6 +53,8 @@ class Block(NamedTuple):
 class Rows:
     """Data of one fit or one evaluation: rows, weights, and who maps over their blocks.
 
+    Rows need not be in memory: anything with a length, a shape and slices will do.
+
     Chunks do not depend on the number of threads, and are reduced in order, so neither do results.
     """
 
@@ -78,7 +80,15 @@ class Rows:
         """The rows chosen, with all that belongs to them."""
         weights = None if self.sample_weight is None else self.sample_weight[chosen]
         prior = None if self.resp_prior is None else self.resp_prior[chosen]
-        return Rows(self.X[chosen], weights, self.map, prior)
+        return Rows(self._rows_at(chosen), weights, self.map, prior)
+
+    def _rows_at(self, chosen: NDArray[np.bool_]) -> Array:
+        X: Any = self.X
+        if isinstance(X, np.ndarray):
+            return X[chosen]
+        width = self.X.shape[1]
+        blocks = (block for chunk in self.chunks(width) for block in self.blocks(chunk))
+        return np.concatenate([block.X[chosen[block.rows]] for block in blocks])
 
     def chunks(self, width: int) -> list[list[slice]]:
         """Runs of block slices for rows that take `width` floats each in a pass."""
@@ -88,11 +98,14 @@ class Rows:
         return [blocks[i : i + BLOCKS_PER_CHUNK] for i in range(0, len(blocks), BLOCKS_PER_CHUNK)]
 
     def blocks(self, chunk: list[slice]) -> Iterator[Block]:
-        """The blocks of one chunk, in double precision."""
+        """The blocks of one chunk, in double precision; a source is read once a chunk."""
+        first = chunk[0].start
+        X = self.X[first : chunk[-1].stop]
         for rows in chunk:
             weight = None if self.sample_weight is None else self.sample_weight[rows]
             prior = None if self.resp_prior is None else _log(self.resp_prior[rows].T)
-            yield Block(rows, np.asarray(self.X[rows], dtype=np.float64), weight, prior)
+            values = np.asarray(X[rows.start - first : rows.stop - first], dtype=np.float64)
+            yield Block(rows, values, weight, prior)
 
 
 def _log(probs: Array) -> Array:
@@ -144,7 +157,8 @@ def canonical_rows(rows: Rows) -> Rows:
     -------
     rows : Rows
     """
-    if rows.X.size > SMALL_DATA and 2 * len(_distinct(_hashes(rows))) > len(rows):
+    stored = not isinstance(rows.X, np.ndarray)
+    if rows.X.size > SMALL_DATA and (stored or 2 * len(_distinct(_hashes(rows))) > len(rows)):
         return rows
     return _distinct_rows_of(rows)
 
@@ -176,7 +190,7 @@ def _distinct_rows_of(rows: Rows) -> Rows:
     if rows.resp_prior is None:
         return Rows(*distinct_rows(rows.X, rows.sample_weight), rows.map)
     d = rows.X.shape[1]
-    joint = np.concatenate([rows.X, rows.resp_prior], axis=1)
+    joint = np.concatenate([rows.X[:], rows.resp_prior], axis=1)
     merged, weights = distinct_rows(joint, rows.sample_weight)
     return Rows(merged[:, :d].copy(), weights, rows.map, merged[:, d:].copy())
 
@@ -210,6 +224,7 @@ def distinct_rows(X: Array, sample_weight: Array | None) -> tuple[Array, Array]:
     rows : ndarray of shape (n_distinct, n_features)
     weights : ndarray of shape (n_distinct,)
     """
+    X = np.asarray(X[:])
     weights = Rows(X, sample_weight).weights
     seen = weights > 0
     # Adding 0.0 makes -0.0 and 0.0 one value.

@@ -99,11 +99,13 @@ class Categorical(ExponentialFamily):
     def features(self, X: Array) -> Array:
         """A row of ones, and an indicator of every level of every column; missing: none is 1."""
         starts = self._starts
-        features = np.zeros((starts[-1] + 1, len(X)))
+        features = np.empty((starts[-1] + 1, len(X)))
         features[0] = 1.0
-        for start, codes in zip(starts[:-1] + 1, X.T, strict=True):
-            rows = np.flatnonzero(~np.isnan(codes))
-            features[start + codes[rows].astype(np.intp), rows] = 1.0
+        for (start, stop), codes in zip(
+            pairwise(starts + 1), np.ascontiguousarray(X.T), strict=True
+        ):
+            levels = np.arange(stop - start)[:, None]
+            np.equal(codes, levels, out=features[start:stop], casting="unsafe")
         return features
 
     def natural(self, params: CategoricalParams) -> Array:

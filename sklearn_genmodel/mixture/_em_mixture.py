@@ -17,7 +17,7 @@ from sklearn_genmodel._validation import (
     check_weights,
     unchanged_on_error,
 )
-from sklearn_genmodel.em import Fit, FitOptions, MStep, Rows, fit_mixture, row_threads
+from sklearn_genmodel.em import Fit, FitOptions, MStep, Rows, fit_mixture, row_sample, row_threads
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.mixture._arguments import (
     check_arguments,
@@ -34,6 +34,9 @@ from sklearn_genmodel.mixture._reading import component_family, read_training_ro
 __all__ = ["EMMixture"]
 
 Array = NDArray[np.float64]
+
+# Rows of a stream from which priors learn where the data are.
+PRIOR_ROWS = 2**16
 
 
 class EMMixture(CallbackSupportMixin, MixtureDistribution):
@@ -263,15 +266,17 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
         """The family that knows the data, rows of positive weight, and where to start on them."""
         family, X = read_training_rows(self, X, family)
         weights = check_weights(sample_weight, len(X))
-        known = check_resp_prior(self, family, resp_prior, len(X))
+        told = check_resp_prior(self, family, resp_prior, len(X))
         init: Any = check_init(self.init, len(X), self.n_components)
-        rows = Rows(X, weights, resp_prior=known)
+        rows = Rows(X, weights, resp_prior=told)
         if weights is not None and not weights.all():
             rows = rows.take(weights > 0)
             init = init if isinstance(init, str) else init[weights > 0]
-        check_supports(self, rows.X, family.column_supports(X.shape[1]), fitting=True)
-        family.check_rows(rows.X)
-        family = family.for_rows(rows.X, rows.sample_weight, self.n_components)
+        if isinstance(X, np.ndarray):
+            check_supports(self, rows.X, family.column_supports(X.shape[1]), fitting=True)
+            family.check_rows(rows.X)
+        known = rows if isinstance(X, np.ndarray) else row_sample(rows, PRIOR_ROWS)
+        family = family.for_rows(known.X, known.sample_weight, self.n_components)
         if self.warm_start and hasattr(self, "params_"):
             init = check_warm_start(self, family, X.shape[1])
         m_step = MStep(

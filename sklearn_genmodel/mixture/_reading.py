@@ -16,6 +16,7 @@ from sklearn_genmodel._validation import (
     read_table,
 )
 from sklearn_genmodel.families import Family, PerComponent, resolve_family
+from sklearn_genmodel.mixture._streams import open_stream
 
 __all__ = ["component_family", "read_rows", "read_training_rows"]
 
@@ -60,6 +61,9 @@ def read_rows(estimator: Any, X: Any, family: Family) -> Array:
     TypeError, ValueError
         If the columns are not those of the fit, or hold what the family has no density for.
     """
+    opened = open_stream(estimator, X, family, reset=False)
+    if opened is not None:
+        return opened[1]
     if family.reads_tables:
         rows = _coded(estimator, read_table(estimator, X, reset=False), family)
     else:
@@ -70,7 +74,7 @@ def read_rows(estimator: Any, X: Any, family: Family) -> Array:
     return rows
 
 
-def read_training_rows(estimator: Any, X: Any, family: Family) -> tuple[Family, Array]:
+def read_training_rows(estimator: Any, X: Any, family: Family) -> tuple[Family, Any]:
     """Rows to fit, and the family that knows their columns and levels.
 
     Parameters
@@ -84,13 +88,16 @@ def read_training_rows(estimator: Any, X: Any, family: Family) -> tuple[Family, 
     -------
     family : Family
     X : ndarray of shape (n_samples, n_features)
-        Yet to be checked against the supports.
+        Those of a stream are not in memory: they have a shape and slices.
 
     Raises
     ------
     TypeError, ValueError
         If X is no table that the family can read.
     """
+    opened = open_stream(estimator, X, family, reset=True)
+    if opened is not None:
+        return opened
     if not family.reads_tables:
         return family, check_rows(estimator, X, reset=True, allow_nan=family.allow_nan)
     table = read_table(estimator, X, reset=True)

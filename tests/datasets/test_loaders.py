@@ -8,9 +8,23 @@ import numpy as np
 import pytest
 
 from sklearn_genmodel import datasets
-from sklearn_genmodel.datasets import load_deaths, load_old_faithful, load_whiskey
+from sklearn_genmodel.datasets import (
+    load_airquality,
+    load_biochemists,
+    load_deaths,
+    load_old_faithful,
+    load_pima,
+    load_whiskey,
+)
 
-LOADERS = [load_old_faithful, load_deaths, load_whiskey]
+LOADERS = [
+    load_old_faithful,
+    load_deaths,
+    load_whiskey,
+    load_pima,
+    load_biochemists,
+    load_airquality,
+]
 
 # Households by brand, of 2,218 in all (manual of R's bayesm, data set `Scotch`).
 HOUSEHOLDS = {
@@ -78,6 +92,48 @@ def test_whiskey():
     assert dict(zip(survey.feature_names, households, strict=True)) == HOUSEHOLDS
 
 
+def test_pima():
+    pima = load_pima()
+    columns = dict(zip(pima.feature_names, pima.data.T, strict=True))
+    missing = {name: int(np.isnan(column).sum()) for name, column in columns.items()}
+    # Manual of R's MASS: `Pima.tr2` is the 200 complete subjects and 100 with missing values.
+    assert not np.isnan(pima.data[:200]).any()
+    assert np.isnan(pima.data[200:]).any(axis=1).all()
+    # As R's summary(Pima.tr2).
+    seen = {name: number for name, number in missing.items() if number}
+    assert seen == {"bp": 13, "skin": 98, "bmi": 3}
+    assert np.bincount(columns["type"].astype(int)).tolist() == [194, 106]
+    assert pima.categories == {"type": ["No", "Yes"]}
+    means = [3.787, 123.7, 72.32, 29.15, 32.05, 0.4357, 33.10]
+    np.testing.assert_allclose(np.nanmean(pima.data[:, :7], axis=0), means, rtol=5e-4)
+
+
+def test_biochemists():
+    students = load_biochemists()
+    assert students.data.shape == (915, 6)
+    assert not np.isnan(students.data).any()
+    columns = dict(zip(students.feature_names, students.data.T, strict=True))
+    # Long (1997), chapter 8: means and standard deviations of the 915 students.
+    means = {"art": 1.69, "fem": 0.46, "mar": 1 - 0.66, "kid5": 0.50, "phd": 3.10, "ment": 8.77}
+    deviations = {"art": 1.93, "fem": 0.50, "mar": 0.47, "kid5": 0.76, "phd": 0.98, "ment": 9.48}
+    for name, column in columns.items():
+        assert column.mean() == pytest.approx(means[name], abs=5.1e-3), name
+        assert column.std(ddof=1) == pytest.approx(deviations[name], abs=5.1e-3), name
+    assert students.categories == {"fem": ["Men", "Women"], "mar": ["Married", "Single"]}
+
+
+def test_airquality():
+    days = load_airquality()
+    assert np.isnan(days.data).sum(axis=0).tolist() == [37, 7, 0, 0, 0, 0]
+    # As R's summary(airquality).
+    np.testing.assert_allclose(
+        np.nanmean(days.data[:, :4], axis=0), [42.13, 185.9, 9.958, 77.88], rtol=5e-4
+    )
+    months, lengths = np.unique(days.data[:, 4], return_counts=True)
+    np.testing.assert_array_equal(months, [5, 6, 7, 8, 9])
+    np.testing.assert_array_equal(lengths, [31, 30, 31, 31, 30])
+
+
 @pytest.mark.parametrize("load", LOADERS)
 def test_bunch(load):
     bunch = load()
@@ -93,7 +149,7 @@ def test_bunch(load):
 @pytest.mark.parametrize("load", LOADERS)
 def test_each_call_returns_its_own_arrays(load):
     load().data[:] = -1
-    assert load().data.min() >= 0
+    assert np.nanmin(load().data) >= 0
 
 
 @pytest.mark.parametrize(
@@ -117,6 +173,37 @@ def test_as_frame(load, frequency_names):
         np.testing.assert_array_equal(framed.frame[name], plain.sample_weight)
 
 
+@pytest.mark.parametrize(
+    ("load", "words", "integers"),
+    [
+        (load_pima, ["type"], ["npreg", "glu", "age"]),
+        (load_biochemists, ["fem", "mar"], ["art", "kid5", "ment"]),
+        (load_airquality, [], ["Temp", "Month", "Day"]),
+    ],
+)
+def test_frames_hold_words_integers_and_gaps(load, words, integers):
+    pd = pytest.importorskip("pandas")
+    plain, framed = load(), load(as_frame=True)
+    frame = framed.data
+    assert list(frame) == plain.feature_names
+    for name, codes in zip(plain.feature_names, plain.data.T, strict=True):
+        column = frame[name]
+        if name in words:
+            assert isinstance(column.dtype, pd.CategoricalDtype)
+            assert list(column.cat.categories) == plain.categories[name]
+            np.testing.assert_array_equal(column.cat.codes, codes)
+        else:
+            assert column.dtype == (np.int64 if name in integers else np.float64)
+            np.testing.assert_array_equal(column, codes)
+
+
+def test_words_are_those_of_the_file():
+    pytest.importorskip("pandas")
+    frame = load_biochemists(as_frame=True).frame
+    assert frame.iloc[1, :3].tolist() == [0, "Women", "Single"]
+    assert load_pima(as_frame=True).frame["type"].iloc[:3].tolist() == ["No", "Yes", "No"]
+
+
 def test_as_frame_without_pandas(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="needs pandas"):
@@ -126,6 +213,6 @@ def test_as_frame_without_pandas(monkeypatch):
 def test_arrays_need_no_pandas():
     code = (
         "import sys; sys.modules['pandas'] = None; "
-        "from sklearn_genmodel.datasets import load_whiskey; load_whiskey()"
+        "from sklearn_genmodel.datasets import load_pima, load_whiskey; load_pima(); load_whiskey()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,161 @@
+"""Data that do not fit in memory: files, sliceable arrays, and chunks that can be read again."""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FileRows", "SlicedRows", "chunk_reader", "row_source", "spooled"]
+
+Array = NDArray[np.float64]
+
+
+class FileRows:
+    """Rows in a file of numbers, read from it slice by slice and never mapped into memory.
+
+    Parameters
+    ----------
+    path : str
+    dtype : dtype
+    shape : tuple of int
+    offset : int, default=0
+        Bytes before the first row.
+    owner : object, optional
+        Kept as long as the rows are: a temporary file that goes with it.
+    """
+
+    def __init__(
+        self, path: str, dtype: Any, shape: tuple[int, ...], offset: int = 0, owner: Any = None
+    ) -> None:
+        self.path, self.dtype, self.shape, self.offset = path, np.dtype(dtype), shape, offset
+        self.owner = owner
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return self.shape[0] * self.shape[1]
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        start, stop, _ = rows.indices(len(self))
+        n_columns = self.shape[1]
+        skipped = self.offset + start * n_columns * self.dtype.itemsize
+        count = (stop - start) * n_columns
+        values = np.fromfile(self.path, self.dtype, count, offset=skipped)
+        if values.size < count:
+            raise OSError(
+                f"{self.path} ends before row {stop}: it has changed since it was opened."
+            )
+        return values.reshape(-1, n_columns)
+
+
+class SlicedRows:
+    """Rows of anything with a shape and slices, such as arrays of h5py and zarr.
+
+    Parameters
+    ----------
+    source : object
+    """
+
+    def __init__(self, source: Any) -> None:
+        self.source, self.shape = source, tuple(source.shape)
+        self.dtype = np.dtype(source.dtype)
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(self.shape[0] * self.shape[1])
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        return np.asarray(self.source[rows])
+
+
+def row_source(X: Any) -> FileRows | SlicedRows | None:
+    """Rows of numbers that can be read by slices and are not in memory; None for other data.
+
+    Parameters
+    ----------
+    X : object
+
+    Returns
+    -------
+    source : FileRows, SlicedRows or None
+    """
+    if isinstance(X, np.memmap):
+        plain = X.ndim == 2 and X.dtype.kind in "fiu" and X.dtype.isnative
+        base: Any = X.base
+        if plain and isinstance(base, mmap.mmap) and X.flags.c_contiguous and X.filename:
+            return FileRows(str(X.filename), X.dtype, X.shape, X.offset)
+        return SlicedRows(X) if plain else None
+    stored = hasattr(X, "chunks") and hasattr(X, "dtype") and len(getattr(X, "shape", ())) == 2
+    numeric = stored and np.dtype(X.dtype).kind in "fiu"
+    return SlicedRows(X) if numeric and not hasattr(X, "__dask_graph__") else None
+
+
+def chunk_reader(X: Any) -> Callable[[], Iterator[Any]] | None:
+    """A function that starts reading the chunks of a stream anew; None for what is no stream.
+
+    Parameters
+    ----------
+    X : object
+        A dataset of pyarrow, or something that can be iterated again and again, over arrays or
+        frames.
+
+    Returns
+    -------
+    read : callable or None
+
+    Raises
+    ------
+    TypeError
+        For an iterator, which can be read once only.
+    """
+    if hasattr(X, "to_batches") and hasattr(X, "scanner"):
+        return lambda: (batch.to_pandas() for batch in X.to_batches() if batch.num_rows)
+    if isinstance(X, (list, tuple)):
+        return (lambda: iter(X)) if X and _is_table(X[0]) else None
+    if not hasattr(X, "__iter__") or hasattr(X, "__array__") or hasattr(X, "shape"):
+        return None
+    if hasattr(X, "__next__"):
+        raise TypeError(
+            f"X is a {type(X).__name__}, which can be read once only, and EM reads the data in "
+            "every pass: pass an object whose __iter__ starts anew, or use partial_fit."
+        )
+    return None if isinstance(X, (str, bytes, dict, set)) else (lambda: iter(X))
+
+
+def spooled(chunks: Iterable[Array]) -> FileRows:
+    """Write chunks of rows to a temporary file, which is removed with the rows.
+
+    Parameters
+    ----------
+    chunks : iterable of ndarray of shape (n_rows, n_features)
+
+    Returns
+    -------
+    rows : FileRows
+    """
+    file = tempfile.NamedTemporaryFile(prefix="sklearn_genmodel-", suffix=".rows")  # noqa: SIM115
+    iterator = iter(chunks)
+    first = next(iterator)
+    n_rows = 0
+    for chunk in chain([first], iterator):
+        file.write(np.ascontiguousarray(chunk, dtype=np.float64).tobytes())
+        n_rows += len(chunk)
+    file.flush()
+    return FileRows(file.name, np.float64, (n_rows, first.shape[1]), owner=file)
+
+
+def _is_table(item: Any) -> bool:
+    return hasattr(item, "columns") or getattr(item, "ndim", 0) == 2
