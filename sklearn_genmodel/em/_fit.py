@@ -240,8 +240,8 @@ def _contenders(search: Search, rows: Rows, options: FitOptions) -> list[Contend
         theta = theta_from_resp(search.family, rows, init, search.pooled, options.m_step)
         return [Contender("given responsibilities", theta)]
     if n_components == 1:
-        resp = np.ones((len(rows), 1))
-        theta = theta_from_resp(search.family, rows, resp, search.pooled, options.m_step)
+        resp = np.ones((len(search.rows), 1))
+        theta = theta_from_resp(search.family, search.rows, resp, search.pooled, options.m_step)
         return [Contender("all rows", theta)]
     n_init, n_moves = _effort(search)
     if options.n_init != "auto":

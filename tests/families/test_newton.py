@@ -1,0 +1,89 @@
+"""Roots and special functions against SciPy and known values."""
+
+import numpy as np
+import pytest
+from scipy import optimize, special
+
+from sklearn_genmodel.families._bessel import bessel_ratio, inverse_bessel_ratio, log_bessel
+from sklearn_genmodel.families._newton import (
+    LARGEST_SHAPE,
+    dirichlet_concentrations,
+    gamma_shapes,
+    increasing_root,
+)
+from sklearn_genmodel.families._special import (
+    digamma_gap,
+    digamma_gap_slope,
+    inverse_digamma,
+    stirling_remainder,
+    trigamma,
+)
+
+WIDE = np.exp(np.linspace(-14.0, 14.0, 200))
+
+
+def test_roots_of_flat_and_steep_functions():
+    """Newton's method alone leaves the bracket on the first and crawls on the second."""
+    powers = np.array([1 / 9, 1.0, 9.0])
+
+    def function(x):
+        return np.sign(x) * np.abs(x) ** powers - 0.5, powers * np.abs(x) ** (powers - 1.0)
+
+    root = increasing_root(function, np.full(3, 5.0), np.full(3, -10.0), np.full(3, 10.0))
+    np.testing.assert_allclose(root, 0.5 ** (1.0 / powers), atol=1e-12)
+
+
+def test_the_nearer_end_where_there_is_no_root():
+    root = increasing_root(
+        lambda x: (x + np.array([5.0, -5.0]), np.ones(2)), np.zeros(2), -np.ones(2), np.ones(2)
+    )
+    np.testing.assert_allclose(root, [-1.0, 1.0], atol=1e-12)
+
+
+def test_gamma_functions_are_scipys():
+    np.testing.assert_allclose(trigamma(WIDE), special.polygamma(1, WIDE), rtol=1e-13)
+    np.testing.assert_allclose(inverse_digamma(special.digamma(WIDE)), WIDE, rtol=1e-13)
+    small = WIDE[WIDE < 100]
+    np.testing.assert_allclose(digamma_gap(small), np.log(small) - special.digamma(small), 1e-12)
+    slope = 1.0 / small - special.polygamma(1, small)
+    np.testing.assert_allclose(digamma_gap_slope(small), slope, rtol=1e-10)
+
+
+def test_series_meet_the_direct_forms():
+    """Recurrences over one step, which neither form uses, hold across the switch at 16."""
+    a = np.linspace(12.0, 20.0, 81)
+    steps = stirling_remainder(a) - stirling_remainder(a + 1.0)
+    np.testing.assert_allclose(steps, (a + 0.5) * np.log1p(1.0 / a) - 1.0, rtol=1e-9)
+    steps = digamma_gap(a) - digamma_gap(a + 1.0)
+    np.testing.assert_allclose(steps, 1.0 / a - np.log1p(1.0 / a), rtol=1e-9)
+
+
+def test_gamma_shapes_are_brents():
+    gaps = np.exp(np.linspace(-12.0, 6.0, 25))
+    expected = [
+        optimize.brentq(
+            lambda u, g=gap: u - special.digamma(np.exp(u)) - g, -20.0, 20.0, xtol=1e-14
+        )
+        for gap in gaps
+    ]
+    np.testing.assert_allclose(np.log(gamma_shapes(gaps)), expected, atol=1e-8)
+    assert gamma_shapes(np.zeros(1))[0] == pytest.approx(LARGEST_SHAPE)
+
+
+@pytest.mark.parametrize("total", [1e-3, 1.0, 50.0, 1e6, 1e12])
+def test_dirichlet_concentrations_solve_their_equations(total):
+    a = total * np.array([[0.2, 0.3, 0.5], [0.01, 0.09, 0.9]])
+    centers = a / a.sum(axis=1, keepdims=True)
+    gaps = digamma_gap(a.sum(axis=1, keepdims=True)) - digamma_gap(a)
+    np.testing.assert_allclose(dirichlet_concentrations(centers, gaps), a, rtol=1e-8)
+
+
+@pytest.mark.parametrize("order", [1.0, 1.5, 25.0, 150.0, 600.0])
+def test_bessel_ratios(order):
+    x = np.exp(np.linspace(np.log(1e-8), np.log(1e6), 60))
+    ratio, above = bessel_ratio(order, x), bessel_ratio(order + 1.0, x)
+    # I_(v-1) - I_(v+1) = (2 v / x) I_v, divided by I_(v-1)
+    np.testing.assert_allclose(1.0 - ratio * above, 2.0 * order / x * ratio, rtol=1e-9)
+    np.testing.assert_allclose(inverse_bessel_ratio(order, ratio), x, rtol=1e-8)
+    difference = log_bessel(order, x) - log_bessel(order - 1.0, x)
+    np.testing.assert_allclose(difference, np.log(ratio / x), rtol=1e-10)

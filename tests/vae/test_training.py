@@ -1,0 +1,311 @@
+"""Training: seeds, threads, warm-up, early stopping, roll-back, going on, and what is recorded."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_wine
+
+torch = pytest.importorskip("torch")
+
+from sklearn_genmodel.vae import MixturePrior, VAEEstimator, VampPrior  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def X():
+    return load_wine().data
+
+
+def test_one_seed_gives_one_result_and_global_generators_are_untouched(X):
+    np.random.seed(0)  # noqa: NPY002
+    torch.manual_seed(0)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    first = VAEEstimator(max_epochs=3, random_state=5).fit(X)
+    assert_array_equal(torch.get_rng_state(), before[0])
+    assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+    torch.manual_seed(99)
+    second = VAEEstimator(max_epochs=3, random_state=5).fit(X)
+    assert_array_equal(first.score_samples(X), second.score_samples(X))
+    assert_array_equal(first.sample(5), second.sample(5))
+    other = VAEEstimator(max_epochs=3, random_state=6).fit(X)
+    assert not np.array_equal(first.transform(X), other.transform(X))
+
+
+def test_threads_are_restored(X):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        VAEEstimator(max_epochs=1).fit(X)
+        assert torch.get_num_threads() == 2
+        with pytest.raises(ValueError, match="infinity"):
+            VAEEstimator(max_epochs=1).fit(np.where(X == X[0, 0], np.inf, X))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_scores_are_functions_of_the_row(X):
+    vae = VAEEstimator(max_epochs=3, random_state=0).fit(X)
+    scores = vae.score_samples(X)
+    assert_array_equal(scores, vae.score_samples(X))
+    assert_allclose(scores[::-1], vae.score_samples(X[::-1]), rtol=1e-12)
+    assert_allclose(scores[7:8], vae.score_samples(X[7:8]), rtol=1e-12)
+    assert_allclose(scores.mean(), vae.score(X))
+
+
+def test_scores_are_in_the_units_of_the_data(X):
+    """Rescaling a column by c subtracts log c, whatever is standardised inside."""
+    vae = VAEEstimator(max_epochs=5, dtype="float64", random_state=0).fit(X)
+    scale = 10.0 ** np.arange(-6, 7)
+    scaled = VAEEstimator(max_epochs=5, dtype="float64", random_state=0).fit(5.0 + X * scale)
+    shift = np.log(scale).sum()
+    found = scaled.score_samples(5.0 + X * scale)
+    assert_allclose(found, vae.score_samples(X) - shift, rtol=1e-6, atol=1e-6)
+    last, scaled_last = vae.history_[-1], scaled.history_[-1]
+    assert_allclose(scaled_last.elbo, last.elbo - shift, rtol=1e-6)
+    assert_allclose(scaled_last.validation, last.validation - shift, rtol=1e-6)
+    assert_allclose(
+        scaled.inverse_transform(np.zeros((1, 2))),
+        5.0 + scale * vae.inverse_transform(np.zeros((1, 2))),
+        rtol=1e-6,
+    )
+
+
+def test_history(X):
+    vae = VAEEstimator(max_epochs=20, beta=2.0, kl_warmup=0.5, early_stopping=False).fit(X)
+    assert len(vae.history_) == vae.n_iter_ == 20
+    weights = [epoch.kl_weight for epoch in vae.history_]
+    assert_allclose(weights[:10], 2.0 * np.arange(1, 11) / 11)
+    assert_allclose(weights[10:], 2.0)
+    for epoch in vae.history_:
+        assert_allclose(epoch.elbo, epoch.reconstruction - epoch.kl, rtol=1e-5)
+        assert epoch.seconds > 0
+        assert np.isnan(epoch.validation)
+        assert epoch.lr == 1e-3
+        assert not epoch.rolled_back
+
+
+@pytest.mark.parametrize("kl_warmup", [0.0, 1.0])
+def test_the_warm_up_ends_within_the_run(X, kl_warmup):
+    vae = VAEEstimator(max_epochs=3, kl_warmup=kl_warmup, early_stopping=False).fit(X)
+    assert vae.history_[-1].kl_weight == 1.0
+
+
+def test_schedules(X):
+    arguments = {"max_epochs": 8, "early_stopping": False, "random_state": 0}
+    lr = [e.lr for e in VAEEstimator(lr_schedule="cosine", **arguments).fit(X).history_]
+    assert_allclose(lr, 5e-4 * (1 + np.cos(np.pi * np.arange(8) / 8)))
+    plateau = VAEEstimator(lr_schedule="plateau", tol=1e9, n_iter_no_change=4, **arguments)
+    lr = [e.lr for e in plateau.fit(X).history_]
+    # The first epoch counts as a rise, and every second one without a rise halves the step.
+    assert_allclose(lr, [1e-3, 1e-3, 1e-3, 5e-4, 5e-4, 2.5e-4, 2.5e-4, 1.25e-4])
+
+
+def test_early_stopping_keeps_the_best_parameters():
+    """A large network on few rows overfits: the last epochs are worse than the one kept."""
+    X = np.random.default_rng(0).normal(size=(60, 8))
+    vae = VAEEstimator(
+        4, max_epochs=300, n_iter_no_change=30, learning_rate=1e-2, kl_warmup=0.02, random_state=0
+    ).fit(X)
+    values = np.array([epoch.validation for epoch in vae.history_])
+    assert vae.n_iter_ < 300
+    best = values[6:].argmax() + 6
+    assert vae.n_iter_ >= best + 30
+    shorter = VAEEstimator(
+        4, max_epochs=300, n_iter_no_change=30, learning_rate=1e-2, kl_warmup=0.02, random_state=0
+    )
+    # Stop right after the best epoch: the same parameters.
+    shorter.set_params(max_epochs=int(best) + 1, kl_warmup=6.01 / (best + 1)).fit(X)
+    assert_allclose(vae.score_samples(X), shorter.score_samples(X), rtol=1e-9)
+
+
+def test_a_step_that_is_too_long_is_rolled_back(X):
+    vae = VAEEstimator(
+        learning_rate=1e25, optimizer="sgd", max_epochs=12, early_stopping=False, random_state=0
+    )
+    with pytest.raises(FloatingPointError, match="halved each time"):
+        vae.set_params(max_epochs=100).fit(X)
+    poisson = VAEEstimator(
+        likelihood="poisson", learning_rate=1e4, optimizer="sgd", max_epochs=40, random_state=0
+    ).fit(np.round(X))
+    assert np.isfinite(poisson.score_samples(np.round(X))).all()
+    rolled = [epoch.rolled_back for epoch in poisson.history_]
+    if any(rolled):
+        first = rolled.index(True)
+        assert poisson.history_[first + 1].lr == 0.5 * poisson.history_[first].lr
+
+
+def test_partial_fit_goes_on(X):
+    """Optimiser, warm-up and scaling carry over: n calls are one fit of n epochs."""
+    arguments = {"max_epochs": 6, "kl_warmup": 0.5, "early_stopping": False, "random_state": 0}
+    whole = VAEEstimator(**arguments).fit(X)
+    parts = VAEEstimator(**arguments)
+    for _ in range(6):
+        parts.partial_fit(X)
+    assert_array_equal(parts.score_samples(X), whole.score_samples(X))
+    assert [e.kl_weight for e in parts.history_] == [e.kl_weight for e in whole.history_]
+    scaling = parts._scaling
+    parts.partial_fit(10.0 * X[:1])
+    assert parts._scaling is scaling
+    assert parts.n_iter_ == 7
+    with pytest.raises(ValueError, match="features"):
+        parts.partial_fit(X[:, :3])
+
+
+def test_warm_start_goes_on_from_the_last_parameters(X):
+    vae = VAEEstimator(max_epochs=60, random_state=0, early_stopping=False).fit(X)
+    before = vae.score(X)
+    vae.set_params(warm_start=True, max_epochs=1, kl_warmup=0.0).fit(X)
+    assert abs(vae.score(X) - before) < 0.3
+    cold = VAEEstimator(max_epochs=1, random_state=0, kl_warmup=0.0).fit(X)
+    assert cold.score(X) < before - 1.0
+    with pytest.raises(ValueError, match=r"n_latent.*warm_start=False"):
+        vae.set_params(n_latent=3).fit(X)
+
+
+def test_an_error_changes_nothing(X):
+    vae = VAEEstimator(max_epochs=3, random_state=0).fit(X)
+    before, scores = dict(vars(vae)), vae.score_samples(X)
+
+    def interrupted(groups, lr):
+        class Interrupted(torch.optim.SGD):
+            def step(self, *args):
+                super().step(*args)
+                raise KeyboardInterrupt
+
+        return Interrupted(groups, lr=lr)
+
+    vae.set_params(optimizer=interrupted)
+    before["optimizer"] = interrupted
+    for method in (vae.fit, vae.partial_fit, vae.set_params(warm_start=True).fit):
+        with pytest.raises(KeyboardInterrupt):
+            method(X)
+        vae.warm_start = False
+        assert vars(vae) == before
+    assert_array_equal(vae.score_samples(X), scores)
+
+
+def test_optimizer_factory_and_weight_decay(X):
+    def factory(groups, lr):
+        return torch.optim.RMSprop(groups, lr=lr)
+
+    vae = VAEEstimator(optimizer=factory, max_epochs=3, random_state=0).fit(X)
+    assert np.isfinite(vae.score(X))
+    decayed = VAEEstimator(weight_decay=10.0, max_epochs=200, early_stopping=False).fit(X)
+    weights = decayed.module_.decoder.layers[-1].weight
+    assert weights.abs().max() < 0.1
+    # Biases and scales are spared: the model still knows the marginals.
+    assert decayed.score(X) > -40.0
+
+
+@pytest.mark.parametrize("prior", ["standard_normal", VampPrior(3), MixturePrior(3)])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+def test_precisions(X, dtype, prior):
+    vae = VAEEstimator(max_epochs=4, dtype=dtype, prior=prior, random_state=0).fit(X)
+    reference = VAEEstimator(max_epochs=4, dtype="float64", prior=prior, random_state=0).fit(X)
+    assert abs(vae.score(X) - reference.score(X)) < 1.0
+    assert vae.transform(X).dtype == np.float64
+
+
+def test_extreme_units():
+    """Means far from 0 and tiny spreads: standardising happens in double precision."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    plain = VAEEstimator(max_epochs=5, random_state=0).fit(X)
+    scale, shift = np.array([1e-8, 1.0, 1e30]), np.array([1e-3, 1e6, -1e31])
+    far = VAEEstimator(max_epochs=5, random_state=0).fit(shift + scale * X)
+    expected = plain.score_samples(X) - np.log(scale).sum()
+    assert_allclose(far.score_samples(shift + scale * X), expected, atol=1e-3)
+
+
+KILLED = """
+import os, pickle, signal, sys
+import numpy as np
+from sklearn_genmodel.vae import MixturePrior, VAEEstimator
+
+class Save:
+    n_epochs = 0
+    def setup(self, estimator, context): pass
+    def teardown(self, estimator, context): pass
+    def on_fit_task_begin(self, estimator, context): pass
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+        if context.parent is None:
+            return
+        self.n_epochs += 1
+        with open(sys.argv[1], "wb") as file:
+            pickle.dump(fitted_estimator, file)
+        if self.n_epochs == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+X = np.random.default_rng(0).normal(size=(90, 4))
+vae = VAEEstimator(max_epochs=12, batch_size=20, prior=MixturePrior(2), random_state=0)
+vae.set_callbacks(Save()).fit(X)
+"""
+
+
+def test_a_killed_run_resumes_to_the_same_weights(tmp_path):
+    pytest.importorskip("sklearn.callback")
+    path = tmp_path / "checkpoint.pickle"
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], env=os.environ, check=False)
+    assert done.returncode == -signal.SIGKILL
+    X = np.random.default_rng(0).normal(size=(90, 4))
+    resumed = pickle.loads(path.read_bytes())
+    assert resumed.n_iter_ == 5
+    resumed.resume(X)
+    whole = VAEEstimator(max_epochs=12, batch_size=20, prior=MixturePrior(2), random_state=0)
+    whole.fit(X)
+    assert resumed.n_iter_ == whole.n_iter_ == 12
+    for own, other in zip(resumed.module_.parameters(), whole.module_.parameters(), strict=True):
+        assert_array_equal(own.detach(), other.detach())
+    assert [e[:4] for e in resumed.history_] == [e[:4] for e in whole.history_]
+
+
+def test_callbacks_see_every_epoch_and_may_stop(X):
+    pytest.importorskip("sklearn.callback")
+
+    class Recorder:
+        scores: list = []
+
+        def setup(self, estimator, context): ...
+        def teardown(self, estimator, context): ...
+        def on_fit_task_begin(self, estimator, context): ...
+        def on_fit_task_end(self, estimator, context, *, X, fitted_estimator):
+            if context.parent is not None:
+                self.scores.append(fitted_estimator.score(X))
+            return len(self.scores) == 4
+
+    recorder = Recorder()
+    vae = VAEEstimator(max_epochs=10, early_stopping=False, random_state=0)
+    vae.set_callbacks(recorder).fit(X)
+    assert vae.n_iter_ == len(recorder.scores) == 4
+    assert_allclose(recorder.scores[-1], vae.score(X))
+    shorter = VAEEstimator(max_epochs=10, early_stopping=False, random_state=0)
+    for _ in range(2):
+        shorter.partial_fit(X)
+    assert_allclose(recorder.scores[1], shorter.score(X))
+
+
+def test_collapse_is_foretold_and_counted():
+    from sklearn.datasets import load_digits
+
+    digits = load_digits().data[:300] / 16.0
+    arguments = {"decoder_scale": "unit", "encoder_scale": "unit", "standardize": False}
+    vae = VAEEstimator(5, max_epochs=40, learning_rate=1e-2, random_state=0, **arguments)
+    with pytest.warns(UserWarning, match="decoder_scale='learned'"):
+        vae.fit(digits)
+    assert vae.active_units_ == 0
+    cured = VAEEstimator(5, max_epochs=40, learning_rate=1e-2, standardize=False, random_state=0)
+    assert cured.fit(digits).active_units_ > 0
+
+
+def test_verbose_says_the_device_and_the_epochs(X, capsys):
+    VAEEstimator(max_epochs=11, verbose=1, device="cpu", early_stopping=False).fit(X)
+    out = capsys.readouterr().out
+    assert "device cpu" in out
+    assert "epoch 10, bound -" in out
+    assert "11 epochs" in out
