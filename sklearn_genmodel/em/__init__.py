@@ -6,6 +6,7 @@ from sklearn_genmodel.em._fit import Fit, FitOptions, FitState, Journal, StartRe
 from sklearn_genmodel.em._init import INIT_NAMES
 from sklearn_genmodel.em._loop import EMResult, Monitor, run_em
 from sklearn_genmodel.em._m_step import MStep
+from sklearn_genmodel.em._online import OnlineState, online_step
 from sklearn_genmodel.em._rows import Rows, distinct_rows, fingerprint, row_sample, row_threads
 from sklearn_genmodel.em._steps import Theta, blocked_step, lower_bound, map_rows, theta_from_resp
 
@@ -19,6 +20,7 @@ __all__ = [
     "Journal",
     "MStep",
     "Monitor",
+    "OnlineState",
     "Rows",
     "StartResult",
     "Theta",
@@ -29,6 +31,7 @@ __all__ = [
     "fit_mixture",
     "lower_bound",
     "map_rows",
+    "online_step",
     "row_sample",
     "row_threads",
     "run_em",

@@ -15,9 +15,11 @@ from sklearn_genmodel.families import Family
 from sklearn_genmodel.variational import log_normalize
 
 __all__ = [
+    "Expectation",
     "Step",
     "Theta",
     "blocked_step",
+    "expectation",
     "lower_bound",
     "map_rows",
     "stacked_step",
@@ -98,28 +100,48 @@ def stacked_step(
     base = _mean_log_base_measure(family, rows)
 
     def step(theta: Theta, n_mixtures: int) -> tuple[Theta, Array]:
-        joint = log_joint(family, theta)
-
-        def expect(block: Block) -> Expectation:
-            log_prob, accumulate = joint(block.X)
-            grouped = log_prob.reshape(n_mixtures, -1, len(block.X))
-            if block.log_resp_prior is not None:
-                grouped += block.log_resp_prior
-            log_evidence, resp = log_normalize(grouped)
-            totals = log_evidence.sum(axis=1)
-            if block.sample_weight is not None:
-                totals = log_evidence @ block.sample_weight
-                resp *= block.sample_weight
-            resp = resp.reshape(log_prob.shape)
-            return Expectation(totals, resp.sum(axis=1), accumulate(resp))
-
-        total = _reduce(expect, Expectation.merge, rows, _width(family, theta, rows))
+        total = expectation(family, theta, rows, n_mixtures)
         weights = m_step.weights(total.counts.reshape(n_mixtures, -1)).ravel()
         log_prior = _log_prior(family, m_step, theta, n_mixtures)
         bounds = (total.log_evidence + log_prior) / rows.total_weight + base
         return Theta(weights, m_step.params(family, total.stats)), bounds
 
     return step
+
+
+def expectation(family: Family, theta: Theta, rows: Rows, n_mixtures: int = 1) -> Expectation:
+    """E-step: what the M-step needs to know of the rows (L6).
+
+    Parameters
+    ----------
+    family : Family
+    theta : Theta
+        The components of all mixtures, those of a mixture side by side.
+    rows : Rows
+    n_mixtures : int, default=1
+
+    Returns
+    -------
+    expectation : Expectation
+        Its log-evidence lacks the base measure.
+    """
+    joint = log_joint(family, theta)
+
+    def expect(block: Block) -> Expectation:
+        log_prob, accumulate = joint(block.X)
+        grouped = log_prob.reshape(n_mixtures, -1, len(block.X))
+        if block.log_resp_prior is not None:
+            grouped += block.log_resp_prior
+        log_evidence, resp = log_normalize(grouped)
+        totals = log_evidence.sum(axis=1)
+        if block.sample_weight is not None:
+            totals = log_evidence @ block.sample_weight
+            resp *= block.sample_weight
+        resp = resp.reshape(log_prob.shape)
+        return Expectation(totals, resp.sum(axis=1), accumulate(resp))
+
+    total: Expectation = _reduce(expect, Expectation.merge, rows, _width(family, theta, rows))
+    return total
 
 
 def theta_from_resp(

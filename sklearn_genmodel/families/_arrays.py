@@ -65,6 +65,12 @@ class WeightedRows:
     def __add__(self, other: WeightedRows) -> WeightedRows:
         return WeightedRows(self.parts + other.parts)
 
+    def __mul__(self, factor: float) -> WeightedRows:
+        raise TypeError(
+            "The statistics of this family are the rows themselves, which partial_fit would have to "
+            "keep for good: fit a sample, or choose a family with statistics of fixed size."
+        )
+
     @property
     def rows(self) -> Array:
         """All rows, (n_samples, n_features)."""
@@ -89,3 +95,6 @@ class JointStats:
 
     def __add__(self, other: JointStats) -> JointStats:
         return JointStats(tuple(a + b for a, b in zip(self.parts, other.parts, strict=True)))
+
+    def __mul__(self, factor: float) -> JointStats:
+        return JointStats(tuple(part * factor for part in self.parts))

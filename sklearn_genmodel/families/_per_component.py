@@ -43,6 +43,9 @@ class KindStats:
     def __add__(self, other: KindStats) -> KindStats:
         return KindStats(self.kinds, self.joint + other.joint)
 
+    def __mul__(self, factor: float) -> KindStats:
+        return KindStats(self.kinds, self.joint * factor)
+
 
 class PerComponent(Family):
     """One family for each component, such as Gaussians beside a uniform noise component.

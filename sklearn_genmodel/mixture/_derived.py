@@ -132,7 +132,7 @@ class DerivedMixtures:
         >>> X = load_old_faithful().data
         >>> mixture = EMMixture(2, random_state=0).fit(X)
         >>> mixture.conditional({0: 2.0}).mean().round(1)
-        array([54.3])
+        array([54.2])
         """
         check_is_fitted(self, "params_")
         x = self._row(given)

@@ -46,6 +46,7 @@ class MixtureDistribution(
 
     n_jobs: int | None
     random_state: Any
+    fit: Callable[..., Any]
 
     def score_samples(self, X: Any) -> Array:
         """Log-density of every row under the mixture, in nats (L4).
@@ -116,6 +117,36 @@ class MixtureDistribution(
         resp : ndarray of shape (n_samples, n_components)
         """
         return self.predict_proba(X)
+
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.intp]:
+        """Fit the mixture and return the most probable component of every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        labels : ndarray of int, shape (n_samples,)
+        """
+        return self.fit(X, y, sample_weight=sample_weight).predict(X)
+
+    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:
+        """Fit the mixture and return the responsibilities of the rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        resp : ndarray of shape (n_samples, n_components)
+        """
+        return self.fit(X, y, sample_weight=sample_weight).transform(X)
 
     def elbo(self, X: Any, resp: Any = None) -> ELBO:
         """Terms of the lower bound of log p(x), in both forms (L2, L3).

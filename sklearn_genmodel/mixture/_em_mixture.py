@@ -28,6 +28,7 @@ from sklearn_genmodel.mixture._arguments import (
 from sklearn_genmodel.mixture._constraints import read_constraints, read_fixed_weights
 from sklearn_genmodel.mixture._distribution import MixtureDistribution
 from sklearn_genmodel.mixture._journal import CheckpointJournal
+from sklearn_genmodel.mixture._online import OnlineMixture
 from sklearn_genmodel.mixture._progress import Progress
 from sklearn_genmodel.mixture._reading import component_family, read_training_rows
 
@@ -39,7 +40,7 @@ Array = NDArray[np.float64]
 PRIOR_ROWS = 2**16
 
 
-class EMMixture(CallbackSupportMixin, MixtureDistribution):
+class EMMixture(OnlineMixture, CallbackSupportMixin, MixtureDistribution):
     """Mixture of distributions of one family, fitted by the EM algorithm.
 
     p(x) = sum_k weights_k p(x; params_k), with parameters that maximise the log-likelihood of the
@@ -80,6 +81,9 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
     tied : dict or None, default=None
         Parameters that are equal: from a name to "components", "columns", "all", or an array of
         integers (n_components, n_features) that are equal where the parameter is to be.
+    learning_decay : float, default=0.7
+        How fast `partial_fit` settles: the t-th batch has a share of t^(-learning_decay). Between
+        0.5, not included, and 1, which never forgets.
     warm_start : bool, default=False
         Whether `fit` starts from the parameters of the last one.
     random_state : int, RandomState, Generator or None, default=None
@@ -151,6 +155,7 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
         weight_concentration: float = 1.0,
         fixed: Any = None,
         tied: Any = None,
+        learning_decay: float = 0.7,
         warm_start: bool = False,
         random_state: Any = None,
         n_jobs: int | None = None,
@@ -166,6 +171,7 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
         self.weight_concentration = weight_concentration
         self.fixed = fixed
         self.tied = tied
+        self.learning_decay = learning_decay
         self.warm_start = warm_start
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -215,36 +221,6 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
         journal.finish()
         return self
 
-    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.intp]:
-        """Fit the mixture and return the most probable component of every row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : ignored
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        labels : ndarray of int, shape (n_samples,)
-        """
-        return self.fit(X, y, sample_weight=sample_weight).predict(X)
-
-    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:
-        """Fit the mixture and return the responsibilities of the rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : ignored
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        resp : ndarray of shape (n_samples, n_components)
-        """
-        return self.fit(X, y, sample_weight=sample_weight).transform(X)
-
     def __sklearn_tags__(self) -> Any:
         """Tags of scikit-learn: densities, transformers, and what the family's support says."""
         tags = super().__sklearn_tags__()
@@ -291,7 +267,7 @@ class EMMixture(CallbackSupportMixin, MixtureDistribution):
 
     def _forget(self, X: Any) -> None:
         """Drop the results of an earlier fit; remember of what type the table is."""
-        self._schema = FrameSchema.of(X)
+        self._schema, self._online = FrameSchema.of(X), None
         for name in [name for name in vars(self) if name.endswith("_") and "_in_" not in name]:
             delattr(self, name)
 

@@ -1,0 +1,85 @@
+"""Fitting by batches that are seen once."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+from sklearn_genmodel._validation import check_number, check_weights, unchanged_on_error
+from sklearn_genmodel.em import MStep, OnlineState, Rows, Theta, online_step, row_threads
+from sklearn_genmodel.families import Family
+from sklearn_genmodel.mixture._reading import read_rows
+
+__all__ = ["OnlineMixture"]
+
+
+class OnlineMixture:
+    """`partial_fit` of a mixture, by online EM."""
+
+    family_: Family
+    weights_: Any
+    params_: Any
+    n_jobs: int | None
+    weight_concentration: float
+    learning_decay: float
+    _online: OnlineState | None = None
+
+    @unchanged_on_error
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        """Learn from one batch of a stream, by a step of online EM (Cappe and Moulines 2009).
+
+        The first batch is fitted as by `fit`, to find the start: it has to be large enough to show
+        all components. Every later one moves the expected statistics towards its own by a share of
+        t^(-`learning_decay`), t being its number, and then the parameters.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : EMMixture
+            With ``n_batches_``, the number of batches so far; ``lower_bound_`` is that of the first
+            batch.
+
+        Raises
+        ------
+        ValueError
+            If the batch cannot be used. Nothing is changed then.
+        TypeError
+            If the statistics of the family grow with the data, as those of `Weibull` do.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_genmodel import EMMixture
+        >>> rng = np.random.default_rng(0)
+        >>> mixture = EMMixture(2, family="poisson", random_state=0)
+        >>> for _ in range(50):
+        ...     batch = rng.poisson(np.where(rng.random(200) < 0.3, 2.0, 9.0))[:, None]
+        ...     mixture = mixture.partial_fit(batch)
+        >>> mixture.params_.rates.round().ravel()
+        array([9., 2.])
+        """
+        check_number("learning_decay", self.learning_decay, numbers.Real, low=0.5)
+        if not hasattr(self, "params_"):
+            self.fit(X, y, sample_weight)  # type: ignore[attr-defined]
+        X = read_rows(self, X, self.family_)
+        weights = check_weights(sample_weight, len(X))
+        with row_threads(self.n_jobs) as mapper:
+            rows = Rows(X, weights, mapper)
+            if weights is not None and not weights.all():
+                rows = rows.take(weights > 0)
+            theta, self._online = online_step(
+                self.family_,
+                Theta(self.weights_, self.params_),
+                self._online,
+                rows,
+                MStep(self.weight_concentration),
+                self.learning_decay,
+            )
+        self.weights_, self.params_ = theta
+        self.n_batches_ = self._online.n_batches
+        return self

@@ -1,0 +1,87 @@
+"""Online EM: batches that are seen once."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from sklearn_genmodel import EMMixture
+from sklearn_genmodel.families import Categorical, Columns, Gaussian, Poisson
+
+RNG = np.random.default_rng(0)
+N, BATCH = 40_000, 500
+Z = RNG.random(N) < 0.3
+COUNTS = RNG.poisson(np.where(Z, 2.0, 9.0))[:, None]
+REALS = RNG.normal(np.where(Z, 0.0, 4.0), 1.0, (2, N)).T
+MIXED = np.column_stack([REALS, COUNTS, RNG.random(N) < np.where(Z, 0.9, 0.2)])
+COLUMNS = Columns(
+    [("real", Gaussian(), [0, 1]), ("n", Poisson(), [2]), ("label", Categorical(), [3])]
+)
+CASES = {
+    "poisson": ("poisson", COUNTS),
+    "gaussian": (Gaussian(), REALS),
+    "tied": (Gaussian("tied"), REALS),
+    "diag": (Gaussian("diag"), REALS),
+    "mixed": (COLUMNS, MIXED),
+    "unlike": ([Gaussian("spherical"), Gaussian()], REALS),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_pass_over_a_stream_comes_near_the_fit(case):
+    family, data = CASES[case]
+    n_components = len(family) if isinstance(family, list) else 2
+    online = EMMixture(n_components, family=family, n_init=4, random_state=0)
+    for start in range(0, N, BATCH):
+        online.partial_fit(data[start : start + BATCH])
+    whole = EMMixture(n_components, family=family, n_init=4, random_state=0).fit(data)
+    assert online.n_batches_ == N // BATCH
+    first = EMMixture(n_components, family=family, n_init=4, random_state=0).fit(data[:BATCH])
+    gap = whole.score(data) - online.score(data)
+    # An estimate misses n_parameters / (2 n) nats per row; online ones a little more.
+    assert -1e-9 < gap < 4 * whole.n_parameters() / (2 * N)
+    assert gap < 0.2 * (whole.score(data) - first.score(data))
+
+
+def test_a_decay_of_one_is_the_mean_of_all_batches():
+    """With one component the expected statistics need no parameters."""
+    online = EMMixture(1, family="poisson", learning_decay=1.0)
+    for start in range(0, 3000, BATCH):
+        online.partial_fit(COUNTS[start : start + BATCH])
+    assert_allclose(online.params_.rates[0], COUNTS[:3000].mean(axis=0), rtol=1e-12)
+
+
+def test_weights_are_repetition():
+    weights = RNG.integers(1, 4, 600)
+    one, two = (EMMixture(2, family="poisson", random_state=0) for _ in range(2))
+    for start in (0, 300):
+        rows = slice(start, start + 300)
+        one.partial_fit(COUNTS[rows], sample_weight=weights[rows])
+        two.partial_fit(np.repeat(COUNTS[rows], weights[rows], axis=0))
+    assert_allclose(one.params_.rates, two.params_.rates, rtol=1e-9)
+
+
+def test_missing_values_and_the_columns_of_the_first_batch():
+    data = MIXED.copy()
+    data[RNG.random(data.shape) < 0.1] = np.nan
+    online = EMMixture(2, family=COLUMNS, n_init=4, random_state=0)
+    for start in range(0, 4000, BATCH):
+        online.partial_fit(data[start : start + BATCH])
+    assert np.isfinite(online.score(data))
+    before = online.params_
+    with pytest.raises(ValueError, match="features"):
+        online.partial_fit(data[:, :3])
+    assert online.params_ is before
+
+
+@pytest.mark.parametrize("decay", [0.2, -1.0, "slow", np.nan])
+def test_a_decay_that_is_none(decay):
+    with pytest.raises(ValueError, match="learning_decay"):
+        EMMixture(2, family="poisson", learning_decay=decay).partial_fit(COUNTS[:BATCH])
+
+
+def test_fit_starts_anew():
+    mixture = EMMixture(2, family="poisson", random_state=0).partial_fit(COUNTS[:BATCH])
+    mixture.fit(COUNTS)
+    same = EMMixture(2, family="poisson", random_state=0).fit(COUNTS)
+    assert_allclose(mixture.params_.rates, same.params_.rates)
+    assert not hasattr(mixture, "n_batches_")
