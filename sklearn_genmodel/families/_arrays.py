@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "GROWING",
     "TINY",
     "Accumulate",
     "Array",
@@ -23,6 +24,10 @@ Array = NDArray[np.float64]
 Accumulate = Callable[[Array], Any]
 Kernel = Callable[[Array], tuple[Array, Accumulate]]
 
+GROWING = (
+    "The statistics of this family are the values themselves, all of which partial_fit would have "
+    "to keep: fit a sample, or choose a family with statistics of fixed size."
+)
 TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -66,10 +71,7 @@ class WeightedRows:
         return WeightedRows(self.parts + other.parts)
 
     def __mul__(self, factor: float) -> WeightedRows:
-        raise TypeError(
-            "The statistics of this family are the rows themselves, which partial_fit would have to "
-            "keep for good: fit a sample, or choose a family with statistics of fixed size."
-        )
+        raise TypeError(GROWING)
 
     @property
     def rows(self) -> Array:

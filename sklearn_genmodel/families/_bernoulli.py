@@ -31,9 +31,18 @@ class Bernoulli(IndependentColumns):
     allowed: the likelihood is that of the values observed. A probability is never
     exactly 0 or 1: it is kept between the smallest positive float and the last float below 1.
 
+    Parameters
+    ----------
+    prior : float, (float, means) or None, default=None
+        Beta prior of the probabilities, as a number of pseudo-observations s per component and
+        column whose share of ones m is that of all the data or the one given:
+        Beta(s m + 1, s (1 - m) + 1). The estimate is the posterior mode. None is maximum
+        likelihood.
+
     See Also
     --------
-    Poisson : Counts.
+    Binomial : Numbers of ones among several.
+    Categorical : More than two labels.
 
     References
     ----------
@@ -70,6 +79,11 @@ class Bernoulli(IndependentColumns):
     def mean(self, params: BernoulliParams) -> Array:
         """The probabilities."""
         return params.probs
+
+    def covariance(self, params: BernoulliParams) -> Array:
+        """Diagonal: p (1 - p)."""
+        variances = params.probs * (1.0 - params.probs)
+        return variances[:, :, None] * np.eye(variances.shape[1])
 
     def to_vector(self, params: BernoulliParams, like: BernoulliParams) -> Array:
         """Arcs whose squared sine is p: finite and regular where a probability goes to 0 or 1."""

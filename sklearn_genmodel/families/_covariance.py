@@ -8,28 +8,38 @@ symmetric product of two vectors per component, so that re-centring and scatter 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import cache
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from sklearn_genmodel.families._arrays import TINY, Array
+from sklearn_genmodel.families._triangles import exceeds, lower_triangle, upper_triangle
 
 __all__ = ["Full", "Structure", "Tied", "normalizer"]
 
 LOG_2PI = float(np.log(2.0 * np.pi))
+# Above this number of columns the d (d + 1) / 2 features of a row leave the cache.
+MOST_FEATURES = 40
 
 
 class Structure(ABC):
-    """What `Gaussian` asks of a covariance structure; K components, d features."""
+    """What `Gaussian` asks of a covariance structure; K components, d features.
+
+    ``coupled``: the components have something in common; ``shared``: the covariances lack the
+    component axis; ``has_coordinates``: `to_vector` and `from_vector` are defined.
+    """
+
+    coupled: bool = False
+    shared: bool = False
+    has_coordinates: bool = True
 
     @abstractmethod
-    def factor(self, covariances: Array) -> Array:
+    def factor(self, covariances: Any) -> Any:
         """Cholesky factors, or standard deviations where covariances are diagonal."""
 
     @abstractmethod
-    def natural(self, means: Array, factor: Array) -> Array:
+    def natural(self, means: Array, factor: Any) -> Array:
         """Coefficients of `features`, (K, n_features_out), minus the log-normaliser first."""
 
     @abstractmethod
@@ -37,7 +47,7 @@ class Structure(ABC):
         """Number of features (1, x, second-order terms) of a row."""
 
     @abstractmethod
-    def complete(self, features: Array, n_features: int, factor: Array) -> None:
+    def complete(self, features: Array, n_features: int, factor: Any) -> None:
         """Write the second-order terms below the rows (1, x) of features."""
 
     @abstractmethod
@@ -45,27 +55,36 @@ class Structure(ABC):
         """Packed symmetric product of the rows of a and b, both (K, d)."""
 
     @abstractmethod
-    def covariances(self, scatter: Array, counts: Array, n_features: int) -> Array:
-        """Maximum-likelihood covariances from packed scatter about the means."""
+    def covariances(
+        self, scatter: Array, counts: Array, n_features: int, current: Any = None
+    ) -> Any:
+        """Maximum-likelihood covariances from packed scatter about the means.
+
+        Where they are found by iteration, it starts from the current ones and ends no lower.
+        """
 
     @abstractmethod
     def within(self, scatter: Array, n_features: int) -> Array:
         """Within-component sums of squares per column, (d,), from packed scatter."""
 
     @abstractmethod
-    def floor(self, covariances: Array, minimum: Array) -> Array:
+    def floor(self, covariances: Any, minimum: Array) -> Any:
         """Best covariances under the constraint that they exceed diag(minimum)."""
 
     @abstractmethod
-    def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
+    def products(self, resp: Array, y: Array) -> Array:
+        """Packed weighted second moments of the columns y, (d, n_samples), of one component."""
+
+    @abstractmethod
+    def dense(self, covariances: Any, n_components: int, n_features: int) -> Array:
         """Covariance matrices, (K, d, d)."""
 
     @abstractmethod
-    def whiten(self, y: Array, factor: Array, k: int) -> Array:
+    def whiten(self, y: Array, factor: Any, k: int) -> Array:
         """Columns y, (d, n_samples), about the mean of component k, in its own units."""
 
     @abstractmethod
-    def scales(self, factor: Array) -> Array:
+    def scales(self, factor: Any) -> Array:
         """Standard deviation of every column, broadcastable to (K, d)."""
 
     @abstractmethod
@@ -73,14 +92,14 @@ class Structure(ABC):
         """Number of free covariance parameters."""
 
     @abstractmethod
-    def to_vector(self, factor: Array) -> Array:
+    def to_vector(self, factor: Any) -> Array:
         """Unconstrained coordinates: logs of the factor's diagonal, the rest as it is."""
 
     @abstractmethod
-    def from_vector(self, vector: Array, factor: Array) -> Array:
+    def from_vector(self, vector: Array, factor: Any) -> Any:
         """Covariances from `to_vector`, with the shapes of the factor given."""
 
-    def features(self, x: Array, factor: Array) -> Array:
+    def features(self, x: Array, factor: Any) -> Array:
         """Features of columns x, (width, n_samples)."""
         d, n_samples = x.shape
         features = np.empty((self.width(d), n_samples))
@@ -93,6 +112,20 @@ class Structure(ABC):
         moments = resp @ features.T
         return moments[:, 0], moments[:, 1 : 1 + n_features], moments[:, 1 + n_features :]
 
+    def collect(self, resp: Array, y: Array) -> tuple[Array, Array, Array]:
+        """Moments of one component's columns y, (d, n_samples), without their features."""
+        return resp.sum(keepdims=True), (y @ resp)[None], self.products(resp, y)
+
+    def prefers_triangular(self, n_features: int) -> bool:
+        """Whether a row has so many features that solves per component are cheaper."""
+        return False
+
+    def constrained(
+        self, scatter: Array, counts: Array, n_features: int, minimum: Array, current: Any = None
+    ) -> Any:
+        """Best covariances from packed scatter that exceed diag(minimum)."""
+        return self.floor(self.covariances(scatter, counts, n_features, current), minimum)
+
 
 class Full(Structure):
     """One covariance matrix per component, (K, d, d); products are packed upper triangles."""
@@ -104,7 +137,7 @@ class Full(Structure):
         inverse = np.linalg.inv(factor)
         precisions = inverse.swapaxes(1, 2) @ inverse
         linear = np.einsum("kij,kj->ki", precisions, means)
-        i, j = _upper(means.shape[1])
+        i, j = upper_triangle(means.shape[1])
         quadratic = np.where(i == j, -0.5, -1.0) * precisions[:, i, j]
         half_log_det = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
         constant = normalizer(means, linear, half_log_det)
@@ -121,10 +154,12 @@ class Full(Structure):
             row = below
 
     def pair(self, a: Array, b: Array) -> Array:
-        i, j = _upper(a.shape[1])
+        i, j = upper_triangle(a.shape[1])
         return 0.5 * (a[:, i] * b[:, j] + a[:, j] * b[:, i])
 
-    def covariances(self, scatter: Array, counts: Array, n_features: int) -> Array:
+    def covariances(
+        self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
+    ) -> Array:
         return self._unpack(scatter, n_features) / np.maximum(counts, TINY)[:, None, None]
 
     def within(self, scatter: Array, n_features: int) -> Array:
@@ -132,16 +167,20 @@ class Full(Structure):
         return np.diagonal(self._unpack(total[None], n_features)[0])
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
+        if exceeds(covariances, minimum):
+            return covariances
         # In units of the floor the best R >= I has S's eigenvectors and max(eigenvalue, 1).
         scale = np.sqrt(minimum)
-        scaled = covariances / scale[:, None] / scale
-        try:
-            np.linalg.cholesky(scaled - np.eye(len(minimum)))
-        except np.linalg.LinAlgError:
-            values, vectors = np.linalg.eigh(scaled)
-            raised = (vectors * np.maximum(values, 1.0)[..., None, :]) @ vectors.swapaxes(-1, -2)
-            return raised * scale[:, None] * scale
-        return covariances
+        values, vectors = np.linalg.eigh(covariances / scale[:, None] / scale)
+        raised = (vectors * np.maximum(values, 1.0)[..., None, :]) @ vectors.swapaxes(-1, -2)
+        return raised * scale[:, None] * scale
+
+    def prefers_triangular(self, n_features: int) -> bool:
+        return n_features > MOST_FEATURES
+
+    def products(self, resp: Array, y: Array) -> Array:
+        weighted = y * np.sqrt(resp)
+        return (weighted @ weighted.T)[upper_triangle(len(y))][None]
 
     def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return covariances
@@ -157,19 +196,19 @@ class Full(Structure):
         return n_components * n_features * (n_features + 1) // 2
 
     def to_vector(self, factor: Array) -> Array:
-        i, j = _lower(factor.shape[-1])
+        i, j = lower_triangle(factor.shape[-1])
         lower = factor[..., i, j]
         return np.where(i == j, np.log(np.where(i == j, lower, 1.0)), lower).ravel()
 
     def from_vector(self, vector: Array, factor: Array) -> Array:
-        i, j = _lower(factor.shape[-1])
+        i, j = lower_triangle(factor.shape[-1])
         packed = vector.reshape(*factor.shape[:-2], len(i))
         lower = np.zeros_like(factor)
         lower[..., i, j] = np.where(i == j, np.exp(np.where(i == j, packed, 0.0)), packed)
         return lower @ lower.swapaxes(-1, -2)
 
     def _unpack(self, packed: Array, n_features: int) -> Array:
-        i, j = _upper(n_features)
+        i, j = upper_triangle(n_features)
         matrices = np.empty((len(packed), n_features, n_features))
         matrices[:, i, j] = matrices[:, j, i] = packed
         return matrices
@@ -177,6 +216,9 @@ class Full(Structure):
 
 class Tied(Full):
     """One matrix for all components, (d, d): its quadratic term and moments need no component."""
+
+    coupled: bool = True
+    shared: bool = True
 
     def natural(self, means: Array, factor: Array) -> Array:
         inverse = np.linalg.inv(factor)
@@ -197,16 +239,24 @@ class Tied(Full):
         first_order = features[: 1 + n_features]
         moments = resp @ first_order.T
         weighted = first_order[1:] * np.sqrt(resp.sum(axis=0))
-        products = (weighted @ weighted.T)[_upper(n_features)]
+        products = (weighted @ weighted.T)[upper_triangle(n_features)]
         return moments[:, 0], moments[:, 1:], products
 
     def pair(self, a: Array, b: Array) -> Array:
         product = a.T @ b
-        return (0.5 * (product + product.T))[_upper(a.shape[1])]
+        return (0.5 * (product + product.T))[upper_triangle(a.shape[1])]
 
-    def covariances(self, scatter: Array, counts: Array, n_features: int) -> Array:
+    def covariances(
+        self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
+    ) -> Array:
         matrix: Array = self._unpack(scatter[None], n_features)[0] / max(counts.sum(), TINY)
         return matrix
+
+    def prefers_triangular(self, n_features: int) -> bool:
+        return False
+
+    def products(self, resp: Array, y: Array) -> Array:
+        return super().products(resp, y)[0]
 
     def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return np.broadcast_to(covariances, (n_components, n_features, n_features))
@@ -216,18 +266,6 @@ class Tied(Full):
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_features * (n_features + 1) // 2
-
-
-@cache
-def _upper(n_features: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Row and column indices of an upper triangle, row by row."""
-    return np.triu_indices(n_features)
-
-
-@cache
-def _lower(n_features: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Row and column indices of a lower triangle, row by row."""
-    return np.tril_indices(n_features)
 
 
 def _solve_lower(lower: Array, y: Array) -> Array:

@@ -1,13 +1,13 @@
-"""Diagonal and spherical covariances, and the table of all structures."""
+"""Diagonal and spherical covariances, of every component or of all together."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from sklearn_genmodel.families._arrays import TINY, Array
-from sklearn_genmodel.families._covariance import Full, Structure, Tied, normalizer
+from sklearn_genmodel.families._covariance import Structure, normalizer
 
-__all__ = ["STRUCTURES", "Diagonal", "Spherical"]
+__all__ = ["Diagonal", "Spherical", "TiedDiagonal", "TiedSpherical"]
 
 
 class Diagonal(Structure):
@@ -31,7 +31,9 @@ class Diagonal(Structure):
     def pair(self, a: Array, b: Array) -> Array:
         return a * b
 
-    def covariances(self, scatter: Array, counts: Array, n_features: int) -> Array:
+    def covariances(
+        self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
+    ) -> Array:
         return scatter / np.maximum(counts, TINY)[:, None]
 
     def within(self, scatter: Array, n_features: int) -> Array:
@@ -39,6 +41,9 @@ class Diagonal(Structure):
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
         return np.maximum(covariances, minimum)
+
+    def products(self, resp: Array, y: Array) -> Array:
+        return (np.square(y) @ resp)[None]
 
     def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return covariances[:, :, None] * np.eye(n_features)
@@ -80,7 +85,9 @@ class Spherical(Diagonal):
         product: Array = np.einsum("ki,ki->k", a, b)[:, None]
         return product
 
-    def covariances(self, scatter: Array, counts: Array, n_features: int) -> Array:
+    def covariances(
+        self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
+    ) -> Array:
         return scatter[:, 0] / np.maximum(counts, TINY) / n_features
 
     def within(self, scatter: Array, n_features: int) -> Array:
@@ -88,6 +95,9 @@ class Spherical(Diagonal):
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
         return np.maximum(covariances, minimum.mean())
+
+    def products(self, resp: Array, y: Array) -> Array:
+        return super().products(resp, y).sum(axis=1, keepdims=True)
 
     def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return covariances[:, None, None] * np.eye(n_features)
@@ -99,9 +109,80 @@ class Spherical(Diagonal):
         return n_components
 
 
-STRUCTURES: dict[str, Structure] = {
-    "full": Full(),
-    "tied": Tied(),
-    "diag": Diagonal(),
-    "spherical": Spherical(),
-}
+class TiedDiagonal(Diagonal):
+    """One variance per column for all components, (d,)."""
+
+    coupled: bool = True
+    shared: bool = True
+
+    def natural(self, means: Array, factor: Array) -> Array:
+        return super().natural(means, np.broadcast_to(factor, means.shape))
+
+    def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
+        moments = resp @ features[: 1 + n_features].T
+        products = features[1 + n_features :] @ resp.sum(axis=0)
+        return moments[:, 0], moments[:, 1:], products
+
+    def pair(self, a: Array, b: Array) -> Array:
+        product: Array = np.einsum("ki,ki->i", a, b)
+        return product
+
+    def covariances(
+        self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
+    ) -> Array:
+        return scatter / max(counts.sum(), TINY)
+
+    def within(self, scatter: Array, n_features: int) -> Array:
+        return scatter
+
+    def products(self, resp: Array, y: Array) -> Array:
+        return super().products(resp, y)[0]
+
+    def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
+        return np.broadcast_to(np.diag(covariances), (n_components, n_features, n_features))
+
+    def whiten(self, y: Array, factor: Array, k: int) -> Array:
+        return y / factor[:, None]
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return n_features
+
+
+class TiedSpherical(Spherical):
+    """One variance for all components and columns, ()."""
+
+    coupled: bool = True
+    shared: bool = True
+
+    def natural(self, means: Array, factor: Array) -> Array:
+        return super().natural(means, np.broadcast_to(factor, len(means)))
+
+    def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
+        moments = resp @ features[: 1 + n_features].T
+        products = features[1 + n_features :] @ resp.sum(axis=0)
+        return moments[:, 0], moments[:, 1:], products
+
+    def pair(self, a: Array, b: Array) -> Array:
+        return super().pair(a, b).sum(axis=0)
+
+    def covariances(
+        self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
+    ) -> Array:
+        return np.asarray(scatter.sum() / (max(counts.sum(), TINY) * n_features))
+
+    def products(self, resp: Array, y: Array) -> Array:
+        return super().products(resp, y)[0]
+
+    def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
+        matrix = covariances * np.eye(n_features)
+        return np.broadcast_to(matrix, (n_components, n_features, n_features))
+
+    def whiten(self, y: Array, factor: Array, k: int) -> Array:
+        whitened: Array = y / factor
+        return whitened
+
+    def scales(self, factor: Array) -> Array:
+        return factor
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return 1

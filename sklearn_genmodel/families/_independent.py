@@ -11,7 +11,7 @@ from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel, m
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._exponential_family import ExponentialFamily
-from sklearn_genmodel.families._prior import MeanPrior, Prior, resolved_prior
+from sklearn_genmodel.families._prior import Prior, known_prior, resolved_prior
 
 __all__ = ["IndependentColumns"]
 
@@ -138,7 +138,7 @@ class IndependentColumns(ExponentialFamily):
 
     def _posterior(self, stats: Array) -> tuple[Array, Array]:
         """Sums and counts, pseudo-observations included."""
-        prior = self._known_prior()
+        prior = known_prior(self.prior)
         stats = stats if prior is None else stats + prior.pseudo_statistics
         return stats[:, :-1], stats[:, -1:]
 
@@ -168,7 +168,7 @@ class IndependentColumns(ExponentialFamily):
 
     def log_prior(self, params: Any) -> Array | float:
         """Log-likelihood of the pseudo-observations, base measure left out."""
-        prior = self._known_prior()
+        prior = known_prior(self.prior)
         if prior is None:
             return 0.0
         terms = np.stack(self.coefficients(params), axis=1) * prior.pseudo_statistics
@@ -189,14 +189,6 @@ class IndependentColumns(ExponentialFamily):
     def conditional(self, params: Any, x: Array) -> tuple[Family, Any]:
         """The marginal distribution: the columns are independent."""
         return self.marginal(params, np.flatnonzero(np.isnan(x)))
-
-    def _known_prior(self) -> MeanPrior | None:
-        if self.prior is None or isinstance(self.prior, MeanPrior):
-            return self.prior
-        raise ValueError(
-            f"prior={self.prior!r} depends on the data: use the family that for_rows(X, "
-            "sample_weight, n_components) returns."
-        )
 
     def _masked(self, X: Array) -> tuple[Array, Array]:
         """Statistics, 0 where a value is missing, and 1 where a value was observed."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import skew
 
 from sklearn_genmodel._validation import Table, refuse_times
 
@@ -17,6 +16,11 @@ __all__ = ["inferred_groups"]
 FIRST_COUNT, TYPICAL_COUNT = 2, 15
 OVERDISPERSED, SKEWED = 1.3, 1.0
 Rule = tuple[str, Callable[[NDArray[np.float64]], Any], str]
+
+
+def _skewness(x: NDArray[np.float64]) -> float:
+    centred = x - x.mean()
+    return float((centred**3).mean() / (centred**2).mean() ** 1.5)
 
 
 def _counts(x: NDArray[np.float64]) -> bool:
@@ -33,7 +37,7 @@ RULES: tuple[Rule, ...] = (
     ),
     ("poisson", _counts, "counts whose variance is about their mean"),
     ("beta", lambda x: x.min() > 0 and x.max() < 1, "shares between 0 and 1"),
-    ("gamma", lambda x: x.min() > 0 and skew(x) > SKEWED, "positive and skewed amounts"),
+    ("gamma", lambda x: x.min() > 0 and _skewness(x) > SKEWED, "positive and skewed amounts"),
     ("gaussian", lambda x: True, "real numbers"),
 )
 

@@ -6,16 +6,20 @@ the centre of the components. Where even that cancels, a component is computed a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from threading import local
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel.families._arrays import Accumulate, Array, Kernel
-from sklearn_genmodel.families._covariance import Structure
+from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel
+from sklearn_genmodel.families._covariance import LOG_2PI, Structure
+from sklearn_genmodel.families._patterns import IncompleteRows, packed
 
-__all__ = ["Moments", "gaussian_kernel"]
+__all__ = ["Densities", "Moments", "gaussian_kernel", "normal_densities"]
 
 # Largest sum of absolute terms for which natural . features keeps an error below 1e-8.
 CANCELLATION_LIMIT = 1e8
@@ -34,6 +38,8 @@ class Moments:
     sums : ndarray of shape (n_components, n_features)
     products : ndarray
         Packed second moments, of a shape that `structure` decides.
+    current : covariances, default=None
+        Those at which the moments were collected, for structures whose M-step is iterative.
     """
 
     structure: Structure
@@ -41,6 +47,7 @@ class Moments:
     counts: Array
     sums: Array
     products: Array
+    current: Any = None
 
     def __add__(self, other: Moments) -> Moments:
         if other.centers is not self.centers:
@@ -51,6 +58,18 @@ class Moments:
             sums=self.sums + other.sums,
             products=self.products + other.products,
         )
+
+    def __mul__(self, factor: float) -> Moments:
+        counts, sums, products = self.counts, self.sums, self.products
+        return replace(self, counts=counts * factor, sums=sums * factor, products=products * factor)
+
+    def about_means(self) -> tuple[Array, Array]:
+        """Means, as offsets from the centres, and packed scatter about them.
+
+        sum r (x - mu)(x - mu)' = products - counts offset offset'
+        """
+        offsets = self.sums / np.maximum(self.counts, TINY)[:, None]
+        return offsets, self.products - self.structure.pair(self.sums, offsets)
 
     def about(self, centers: Array) -> Moments:
         """Return the same moments about other centres.
@@ -64,14 +83,60 @@ class Moments:
         return replace(self, centers=centers, sums=self.sums + moved, products=products)
 
 
-def gaussian_kernel(structure: Structure, means: Array, covariances: Array) -> Kernel:
+class Densities(NamedTuple):
+    """Normal log-densities of a block of rows, what they are made of, and moments to come.
+
+    ``log_prob`` is (K, n); ``half_log_det()``, (K, 1) or (K, n), and ``n_observed``, a number or
+    (n,), are what turns it into a distance; ``accumulate(scaled, resp)`` collects moments of rows
+    that weigh `scaled`, and of the conditional covariances of missing values, which weigh `resp`.
+    """
+
+    log_prob: Array
+    half_log_det: Callable[[], Array]
+    n_observed: NDArray[np.intp] | int
+    accumulate: Callable[[Array, Array], Moments]
+
+
+def normal_densities(
+    structure: Structure, means: Array, covariances: Any
+) -> Callable[[Array], Densities]:
+    """Prepare normal log-densities and moments for a pass over blocks of rows.
+
+    Parameters
+    ----------
+    structure : Structure
+    means : ndarray of shape (n_components, n_features)
+    covariances : ndarray or NamedTuple
+        Of the shape that `structure` decides.
+
+    Returns
+    -------
+    densities : callable
+        Maps a block of rows, (n_rows, n_features), NaN where a value is missing, to `Densities`.
+        They are of use until the same thread's next block.
+    """
+    complete = _complete_rows(structure, means, covariances)
+    incomplete: list[IncompleteRows] = []
+
+    def densities(X: Array) -> Densities:
+        # Values that are missing make the product NaN, at a fraction of the cost of a search.
+        if not np.isnan(np.vdot(X, X)):
+            return complete(X)
+        if not incomplete:
+            incomplete.append(IncompleteRows(means, structure.dense(covariances, *means.shape)))
+        return _joined(X, complete, incomplete[0], (structure, means, covariances))
+
+    return densities
+
+
+def gaussian_kernel(structure: Structure, means: Array, covariances: Any) -> Kernel:
     """Log-densities and moments of blocks of rows, by the safe form of the two.
 
     Parameters
     ----------
     structure : Structure
     means : ndarray of shape (n_components, n_features)
-    covariances : ndarray
+    covariances : ndarray or NamedTuple
         Of the shape that `structure` decides.
 
     Returns
@@ -79,19 +144,63 @@ def gaussian_kernel(structure: Structure, means: Array, covariances: Array) -> K
     kernel : callable
         See `Family.kernel`.
     """
+    densities = normal_densities(structure, means, covariances)
+
+    def block(X: Array) -> tuple[Array, Accumulate]:
+        found = densities(X)
+        return found.log_prob, lambda resp: found.accumulate(resp, resp)
+
+    return block
+
+
+def _joined(
+    X: Array,
+    complete: Callable[[Array], Densities],
+    incomplete: IncompleteRows,
+    about: tuple[Structure, Array, Any],
+) -> Densities:
+    """Complete rows by the fast path, the others by pattern."""
+    structure, means, covariances = about
+    n_observed = X.shape[1] - np.isnan(X).sum(axis=1)
+    whole = n_observed == X.shape[1]
+    fast, partial = complete(X[whole]), X[~whole]
+    log_prob = np.empty((len(means), len(X)))
+    half_log_det = np.empty_like(log_prob)
+    log_prob[:, whole], half_log_det[:, whole] = fast.log_prob, fast.half_log_det()
+    patterns = incomplete.patterns(partial)
+    log_prob[:, ~whole], half_log_det[:, ~whole] = incomplete.densities(partial, patterns)
+
+    def accumulate(scaled: Array, resp: Array) -> Moments:
+        moments = fast.accumulate(scaled[:, whole], resp[:, whole])
+        weights = scaled[:, ~whole], resp[:, ~whole]
+        counts, sums, products = incomplete.moments(partial, patterns, *weights)
+        products = packed(structure, products)
+        return moments + Moments(structure, means, counts, sums, products, covariances)
+
+    return Densities(log_prob, lambda: half_log_det, n_observed, accumulate)
+
+
+def _complete_rows(
+    structure: Structure, means: Array, covariances: Any
+) -> Callable[[Array], Densities]:
+    """Prepare the same for rows without missing values: two matrix products per block."""
     origin = means.mean(axis=0)
     factor = structure.factor(covariances)
     natural = structure.natural(means - origin, factor)
-    magnitude = _magnitude(structure, natural, means - origin, factor)
-    cancelling = np.flatnonzero(magnitude > CANCELLATION_LIMIT)
-    centers = np.repeat(origin[None], len(means), axis=0)
-    centers[cancelling] = means[cancelling]
-
     d, workspace = len(origin), local()
+    apart = _magnitude(structure, natural, means - origin, factor) > CANCELLATION_LIMIT
+    alone = np.flatnonzero(apart | structure.prefers_triangular(d))
+    centers = np.repeat(origin[None], len(means), axis=0)
+    centers[alone] = means[alone]
+
+    @cache
+    def half_log_det() -> Array:
+        normalizers = structure.natural(np.zeros_like(means), factor)[:, :1]
+        return np.asarray(-normalizers - 0.5 * d * LOG_2PI)
 
     def features_of(X: Array) -> Array:
         # A thread fills one array again and again: fresh ones would cost more than their content.
-        if getattr(workspace, "n_rows", 0) < len(X):
+        if getattr(workspace, "n_rows", -1) < len(X):
             workspace.n_rows = len(X)
             workspace.features = np.ones((structure.width(d), len(X)))
         features: Array = workspace.features[:, : len(X)]
@@ -99,44 +208,41 @@ def gaussian_kernel(structure: Structure, means: Array, covariances: Array) -> K
         structure.complete(features, d, factor)
         return features
 
-    def block(X: Array) -> tuple[Array, Accumulate]:
-        features = features_of(X)
-        log_prob = natural @ features
-        if len(cancelling):
-            log_prob[cancelling] = _triangular(structure, X, means, factor, cancelling)
+    def densities(X: Array) -> Densities:
+        together = len(alone) < len(means)
+        features = features_of(X) if together else np.empty((0, len(X)))
+        log_prob = natural @ features if together else np.empty((len(means), len(X)))
+        for k in alone:
+            # Solves about a component's own mean cancel nothing.
+            whitened = structure.whiten(X.T - means[k][:, None], factor, int(k))
+            distances = np.einsum("ij,ij->j", whitened, whitened)
+            log_prob[k] = -0.5 * (d * LOG_2PI + distances) - half_log_det()[k]
 
-        def accumulate(resp: Array) -> Moments:
-            kept = resp.copy() if len(cancelling) else resp
-            kept[cancelling] = 0.0
-            moments = structure.accumulate(kept, features, d)
-            for k in cancelling:
-                own = structure.features(X.T - means[k][:, None], factor)
-                _add_component(moments, structure.accumulate(resp[[k]], own, d), k)
-            return Moments(structure, centers, *moments)
+        def accumulate(scaled: Array, _: Array) -> Moments:
+            if together:
+                kept = scaled.copy() if len(alone) else scaled
+                kept[alone] = 0.0
+                moments = structure.accumulate(kept, features, d)
+            else:
+                none = np.zeros_like(means)
+                moments = np.zeros(len(means)), none, structure.pair(none, none)
+            for k in alone:
+                own = structure.collect(scaled[k], X.T - means[k][:, None])
+                _add_component(moments, own, k)
+            counts, sums, products = moments
+            return Moments(structure, centers, counts, sums, products, covariances)
 
-        return log_prob, accumulate
+        return Densities(log_prob, half_log_det, d, accumulate)
 
-    return block
+    return densities
 
 
-def _magnitude(structure: Structure, natural: Array, means: Array, factor: Array) -> Array:
+def _magnitude(structure: Structure, natural: Array, means: Array, factor: Any) -> Array:
     """Sum of absolute terms of natural . features, three standard deviations off each mean."""
     far = np.abs(means) + 3.0 * structure.scales(factor)
     features = np.abs(structure.features(far.T, factor)[1:])
     magnitude: Array = np.einsum("kf,fk->k", np.abs(natural[:, 1:]), features)
     return magnitude
-
-
-def _triangular(
-    structure: Structure, X: Array, means: Array, factor: Array, which: NDArray[np.intp]
-) -> Array:
-    """Log-densities by solves about each component's own mean, which cancel nothing."""
-    constants = structure.natural(np.zeros_like(means), factor)[:, 0]
-    log_prob = np.empty((len(which), len(X)))
-    for row, k in enumerate(which):
-        whitened = structure.whiten(X.T - means[k][:, None], factor, k)
-        log_prob[row] = constants[k] - 0.5 * np.einsum("ij,ij->j", whitened, whitened)
-    return log_prob
 
 
 def _add_component(moments: tuple[Array, ...], own: tuple[Array, ...], k: np.intp) -> None:

@@ -124,6 +124,11 @@ class PerComponent(Family):
         each = [family.column_supports(n_features) for family in self._distinct]
         return tuple(intersection(*supports) for supports in zip(*each, strict=True))
 
+    def check_rows(self, X: Array) -> None:
+        """Refuse what some family has no density for."""
+        for family in self._distinct:
+            family.check_rows(X)
+
     def pooled(self, X: Array, sample_weight: Array) -> PerComponentParams:
         """One component of every kind, fitted to all the rows."""
         groups = tuple(family.pooled(X, sample_weight) for family in self._distinct)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from sklearn_genmodel._validation import Table
 from sklearn_genmodel.families._arrays import TINY, Array
+from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._independent import IndependentColumns
+from sklearn_genmodel.families._poisson_exposure import Exposure
+from sklearn_genmodel.families._prior import Prior
 from sklearn_genmodel.families._support import COUNTS, Support
 
 __all__ = ["Poisson", "PoissonParams"]
 
 
 class PoissonParams(NamedTuple):
-    """Parameters of Poisson components: ``rates``, shape (n_components, n_features), above 0."""
+    """Parameters of Poisson components: ``rates``, shape (n_components, n_features), above 0.
+
+    A column that holds the exposure has no rate.
+    """
 
     rates: Array
 
@@ -24,16 +32,32 @@ class PoissonParams(NamedTuple):
 class Poisson(IndependentColumns):
     """Counts: every column Poisson, independent given the component.
 
-    log p(x) = sum_j x_j log rate_j - rate_j - log x_j!
+    log p(x) = sum_j x_j log(e rate_j) - e rate_j - log x_j!
 
-    Missing values (NaN) are allowed: the likelihood is that of the values observed.
+    where the exposure e of the row is 1 unless a column holds it. Missing values (NaN) are allowed:
+    the likelihood is that of the values observed.
 
     A rate is never 0: a component that sees only zeros gets the smallest positive float, under
     which a positive count has a log-probability of about -708 per event.
 
+    Parameters
+    ----------
+    prior : float, (float, means) or None, default=None
+        Gamma prior of the rates, as a number of pseudo-observations s per component and column
+        whose mean m is that of all the data or the one given: shape s m + 1, rate s. The estimate
+        is the posterior mode. With an exposure, ``means`` are those of the counts and of the
+        exposures, of shape (2, n_features) or what broadcasts to it, and the rate of the prior is
+        s times the latter. None is maximum likelihood.
+    exposure : int, str or None, default=None
+        Position or name of the column that holds the exposure of every row: time at risk, area,
+        number of persons. Rates are then per unit of exposure, and its logarithm is the offset of
+        the log-mean. The column is not modelled: it has no parameters and no density, its mean is
+        stated as 1, and samples have exposure 1.
+
     See Also
     --------
     Bernoulli : Yes/no columns.
+    Geometric : Counts that vary more.
 
     References
     ----------
@@ -44,36 +68,134 @@ class Poisson(IndependentColumns):
     --------
     >>> import numpy as np
     >>> from sklearn_genmodel import EMMixture
+    >>> from sklearn_genmodel.families import Poisson
     >>> X = np.array([[0], [1], [1], [2], [1], [9], [10], [11]])
     >>> EMMixture(2, family="poisson", random_state=0).fit(X).params_.rates.round(1).ravel()
     array([ 1., 10.])
+
+    Claims and years insured:
+
+    >>> X = np.array([[1, 10.0], [2, 25.0], [1, 8.0], [9, 4.5], [21, 10.0], [2, 0.8]])
+    >>> mixture = EMMixture(2, family=Poisson(exposure=1), random_state=0).fit(X)
+    >>> mixture.params_.rates.round(2).ravel()
+    array([0.09, 2.09])
     """
 
     support: ClassVar[Support] = COUNTS
 
-    def coefficients(self, params: PoissonParams) -> tuple[Array, Array]:
+    def __init__(self, prior: Prior = None, exposure: int | str | None = None) -> None:
+        super().__init__(prior)
+        self.exposure = exposure
+
+    @property
+    def reads_tables(self) -> bool:  # type: ignore[override]
+        """Whether the exposure is given by name, so that a table must say where it is."""
+        return isinstance(self.exposure, str)
+
+    def for_table(self, table: Table) -> Family:
+        """Find the column that holds the exposure."""
+        if not isinstance(self.exposure, str):
+            return self
+        if self.exposure not in table.names:
+            raise ValueError(
+                f"exposure={self.exposure!r} is not the name of a column; there are "
+                f"{', '.join(map(repr, table.names))}: pass one of them, or a position."
+            )
+        return Poisson(self.prior, table.names.index(self.exposure))
+
+    def column_supports(self, n_features: int) -> tuple[Support, ...]:
+        """Counts, and positive numbers for the exposure."""
+        known = self._known_exposure
+        return super().column_supports(n_features) if known is None else known.supports(n_features)
+
+    def check_rows(self, X: Array) -> None:
+        """Refuse rows with counts of unknown exposure."""
+        if self._known_exposure is not None:
+            self._known_exposure.check_known(X)
+
+    def statistics(self, X: Array) -> tuple[Array, ...]:
+        """The counts; with an exposure, it too, and zeros for its own column."""
+        known = self._known_exposure
+        if known is None:
+            return (X,)
+        exposures = np.broadcast_to(known.of(X), (len(X), X.shape[1] - 1))
+        return known.with_column(known.counts(X), 0.0), known.with_column(exposures, 0.0)
+
+    def coefficients(self, params: PoissonParams) -> tuple[Array, ...]:
         """Log rate and minus rate."""
         rates = np.maximum(params.rates, TINY)
-        return np.log(rates), -rates
+        known = self._known_exposure
+        if known is None:
+            return np.log(rates), -rates
+        linear = known.with_column(np.log(rates), 0.0), known.with_column(-rates, 0.0)
+        return *linear, np.zeros_like(linear[0])
 
     def from_means(self, means: Array) -> PoissonParams:
-        """rate = mean."""
-        return PoissonParams(np.maximum(means[0], TINY))
+        """rate = mean, or mean count over mean exposure."""
+        known = self._known_exposure
+        if known is None:
+            return PoissonParams(np.maximum(means[0], TINY))
+        counts, exposures = known.counts(means[0]), known.counts(means[1])
+        return PoissonParams(np.maximum(counts / np.maximum(exposures, TINY), TINY))
 
     def log_base_terms(self, X: Array) -> Array:
-        """Minus the log-factorials."""
-        log_factorials: Array = gammaln(X + 1.0)
-        return -log_factorials
+        """Minus the log-factorials, and counts times the log of the exposure."""
+        known = self._known_exposure
+        if known is None:
+            log_factorials: Array = gammaln(X + 1.0)
+            return -log_factorials
+        counts = known.counts(X)
+        terms = counts * np.log(known.of(X)) - gammaln(counts + 1.0)
+        return known.with_column(terms, 0.0)
 
     def sample(
         self, params: PoissonParams, labels: NDArray[np.intp], rng: np.random.Generator
     ) -> Array:
-        """Draw one row from component ``labels[i]`` for every i."""
-        return rng.poisson(params.rates[labels]).astype(np.float64)
+        """Draw one row, of exposure 1, from component ``labels[i]`` for every i."""
+        counts = rng.poisson(params.rates[labels]).astype(np.float64)
+        known = self._known_exposure
+        return counts if known is None else known.with_column(counts, 1.0)
 
     def mean(self, params: PoissonParams) -> Array:
-        """The rates."""
-        return params.rates
+        """The rates; 1 for the exposure."""
+        known = self._known_exposure
+        return params.rates if known is None else known.with_column(params.rates, 1.0)
+
+    def covariance(self, params: PoissonParams) -> Array:
+        """Diagonal: the rates; 0 for the exposure."""
+        known = self._known_exposure
+        variances = params.rates if known is None else known.with_column(params.rates, 0.0)
+        return variances[:, :, None] * np.eye(variances.shape[1])
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """One rate per component and column of counts."""
+        return n_components * (n_features - (self.exposure is not None))
+
+    def width(self, n_features: int) -> int:
+        """Size of (1, x), or of (1, x, exposures)."""
+        return 1 + n_features * (1 if self.exposure is None else 2)
+
+    def marginal(self, params: PoissonParams, columns: NDArray[np.intp]) -> tuple[Family, Any]:
+        """The rates of these columns, which must include the exposure if there is one."""
+        known = self._known_exposure
+        if known is None:
+            return super().marginal(params, columns)
+        if known.position not in columns:
+            raise ValueError(
+                f"Counts have no distribution without their exposure: keep column {known.position}."
+            )
+        position = int(np.flatnonzero(columns == known.position)[0])
+        rates = params.rates[:, known.counted(columns)]
+        return Poisson(self.prior, position), PoissonParams(rates)
+
+    def conditional(self, params: PoissonParams, x: Array) -> tuple[Family, Any]:
+        """Poisson counts, with rates for the exposure of the row if there is one."""
+        known = self._known_exposure
+        if known is None:
+            return super().conditional(params, x)
+        known.check_known(x[None])
+        rates = params.rates[:, known.counted(np.flatnonzero(np.isnan(x)))]
+        return Poisson(), PoissonParams(rates * x[known.position])
 
     def to_vector(self, params: PoissonParams, like: PoissonParams) -> Array:
         """Square roots, which stay finite and regular where a rate goes to 0."""
@@ -85,4 +207,18 @@ class Poisson(IndependentColumns):
 
     def embed(self, X: Array) -> Any:
         """Square roots, whose variance hardly depends on the rate (Anscombe 1948)."""
-        return np.sqrt(X)
+        known = self._known_exposure
+        return np.sqrt(X) if known is None else np.sqrt(known.counts(X) / known.of(X))
+
+    @property
+    def _known_exposure(self) -> Exposure | None:
+        if self.exposure is None:
+            return None
+        if isinstance(self.exposure, str):
+            raise ValueError(
+                f"exposure={self.exposure!r} is a name, which only the columns of a data frame "
+                "have: fit to a data frame, or pass a position."
+            )
+        if isinstance(self.exposure, bool) or operator.index(self.exposure) < 0:
+            raise ValueError(f"exposure={self.exposure!r} is no position: count columns from 0.")
+        return Exposure(operator.index(self.exposure))

@@ -9,7 +9,7 @@ import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
 
-__all__ = ["MeanPrior", "Prior", "resolved_prior"]
+__all__ = ["MeanPrior", "Prior", "known_prior", "resolved_prior"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,3 +72,27 @@ def resolved_prior(prior: Any, means: Array) -> MeanPrior:
             " or broadcast to it."
         ) from error
     return MeanPrior(float(strength), center)
+
+
+def known_prior(prior: Any) -> MeanPrior | None:
+    """The prior of a family that has seen the data, or None.
+
+    Parameters
+    ----------
+    prior : float, (float, means), MeanPrior or None
+
+    Returns
+    -------
+    prior : MeanPrior or None
+
+    Raises
+    ------
+    ValueError
+        If it is yet to be centered at the data.
+    """
+    if prior is None or isinstance(prior, MeanPrior):
+        return prior
+    raise ValueError(
+        f"prior={prior!r} depends on the data: use the family that for_rows(X, sample_weight, "
+        "n_components) returns."
+    )

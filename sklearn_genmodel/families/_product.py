@@ -86,6 +86,11 @@ class Product(Family):
                 supports[column] = support
         return tuple(supports)
 
+    def check_rows(self, X: Array) -> None:
+        """Refuse what some group has no density for."""
+        for part in self.parts():
+            part.family.check_rows(X[:, part.columns])
+
     def log_prob(self, X: Array, params: ProductParams) -> Array:
         """Log-density of every row under every component, in nats."""
         parts = self._with(params)

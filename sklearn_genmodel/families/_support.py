@@ -8,7 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BINARY", "COUNTS", "REALS", "Support", "intersection"]
+__all__ = [
+    "ANGLES",
+    "BINARY",
+    "COUNTS",
+    "NON_NEGATIVE",
+    "POSITIVE",
+    "REALS",
+    "SHARES",
+    "UNIT_VECTORS",
+    "Support",
+    "intersection",
+]
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,8 @@ class Support:
     varies : bool, default=False
         Whether a column must hold at least two values. True for densities whose likelihood is
         unbounded on a constant column.
+    period : float, optional
+        Values that differ by it are one: 2 pi for angles.
     levels : tuple, optional
         Labels of a column that holds no numbers; the family sees their positions.
     unseen : bool, default=False
@@ -48,6 +61,7 @@ class Support:
     high: float = np.inf
     integer: bool = False
     varies: bool = False
+    period: float | None = None
     levels: tuple[Any, ...] | None = None
     unseen: bool = False
 
@@ -79,7 +93,8 @@ SHARES = Support(
     high=float(np.nextafter(1.0, 0.0)),
     varies=True,
 )
-ANGLES = Support("an angle in radians", varies=True)
+ANGLES = Support("an angle in radians", varies=True, period=2.0 * np.pi)
+UNIT_VECTORS = Support("a coordinate of a vector of length 1", low=-1.0 - 1e-6, high=1.0 + 1e-6)
 
 
 def intersection(*supports: Support) -> Support:

@@ -16,9 +16,10 @@ __all__ = ["Progress"]
 
 DEGENERATE = (
     "Every start ended with a degenerate component: one that is near-singular, or stands on hardly "
-    "any rows, so that its likelihood says little about the data. Lower n_components or choose a "
-    "simpler covariance_type. Where clusters are that tight or that far apart, lower reg_covar, "
-    "below which, relative to the variance of each column, no covariance falls."
+    "any rows, so that its likelihood says little about the data. Lower n_components, give the "
+    "family a prior, or choose a simpler one (of Gaussians, a simpler covariance_type). Where "
+    "clusters are that tight or that far apart, lower reg_covar, below which, relative to the "
+    "variance of each column, no covariance falls."
 )
 MOST_NAMES = 5
 # From `warn` to the caller of `fit`: past this module, `fit` and its two decorators.

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from sklearn_genmodel import EMMixture
-from sklearn_genmodel.families import Bernoulli, BernoulliParams, Poisson, PoissonParams
+from sklearn_genmodel.families import Bernoulli, BernoulliParams, Gaussian, Poisson, PoissonParams
 
 RATES = np.array([[0.5, 3.0, 7.0], [4.0, 20.0, 1.0]])
 PROBS = np.array([[0.1, 0.7, 0.5], [0.9, 0.4, 0.2]])
@@ -89,7 +89,8 @@ def test_infinity_is_no_missing_value():
         EMMixture(1, family="poisson").fit([[1.0], [np.inf]])
 
 
-def test_gaussians_refuse_missing_values_and_name_the_column():
-    X = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [1.0, np.nan, 3.0]})
-    with pytest.raises(ValueError, match="NaN in column 'b', row 1"):
-        EMMixture(1).fit(X)
+def test_gaussians_take_missing_values():
+    X = pd.DataFrame({"a": [1.0, 2.0, 3.0, 6.0], "b": [1.0, 5.0, None, None]})
+    X["c"] = pd.array([4, 2, 1, None], dtype="Int64")
+    mixture = EMMixture(1, family=Gaussian("diag", reg_covar=0.1)).fit(X)
+    np.testing.assert_allclose(mixture.params_.means, [[3.0, 3.0, 7 / 3]])

@@ -418,6 +418,22 @@ def test_an_empty_component_does_not_touch_the_others(code):
     assert np.isfinite(found).all()
 
 
+@pytest.mark.parametrize("code", [*CODES, "factor"])
+def test_few_rows_make_finite_covariances(code):
+    """Scatter of two rows in three columns, indefinite by rounding: the floor makes it right."""
+    matrices, counts = scatters()
+    thin = np.array([1.0, 2.0, 3.0])
+    matrices[0], counts[0] = np.outer(thin, thin) - 1e-14 * np.eye(3), 2.0
+    structure, (i, j) = structure_of(code), np.triu_indices(3)
+    if code[1:] == "II":
+        scatter = np.trace(matrices, axis1=1, axis2=2)[:, None]
+    else:
+        scatter = np.einsum("kjj->kj", matrices) if code[2] == "I" else matrices[:, i, j]
+    scatter = scatter.sum(axis=0) if structure.shared else scatter
+    found = structure.constrained(scatter, counts, 3, np.full(3, 1e-3))
+    np.linalg.cholesky(structure.dense(found, 3, 3))
+
+
 def test_unknown_names_are_listed():
     with pytest.raises(ValueError, match=r"covariance_type='round' is unknown.*'VEV'.*'factor'"):
         structure_of("round")

@@ -1,0 +1,224 @@
+"""Components of a density of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_genmodel.families._arrays import Array, WeightedRows
+from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._numerical_mle import FEW_STEPS, MOST_STEPS, maximize
+from sklearn_genmodel.families._support import REALS, Support
+
+__all__ = ["CustomFamily", "CustomParams"]
+
+COST = 5000
+
+
+class CustomParams(NamedTuple):
+    """Parameters of custom components: ``theta``, shape (n_components, n_theta)."""
+
+    theta: Array
+
+
+@dataclass(frozen=True)
+class StartedRows(WeightedRows):
+    """Weighted rows, and the parameters from which a search for better ones starts."""
+
+    current: CustomParams | None = None
+
+    def __add__(self, other: WeightedRows) -> StartedRows:
+        return StartedRows(self.parts + other.parts, self.current)
+
+
+class CustomFamily(Family):
+    """A density of one's own, given by functions of rows and of one component's parameters.
+
+    log p(x) = log_density(x, theta)
+
+    where theta is a vector that may be any point of R^n_theta: take exponentials inside where a
+    parameter is positive. For a distribution with more structure subclass `Family` instead.
+
+    Parameters
+    ----------
+    log_density : callable
+        ``log_density(X, theta)``, with rows (n_samples, n_features) and theta (n_theta,), returns
+        the log-density of every row, (n_samples,), in nats, all constants included.
+    expectation : callable
+        ``expectation(theta)`` returns the mean, (n_features,).
+    n_theta : int or callable
+        Number of parameters of a component; a callable takes n_features.
+    mle : callable, default=None
+        ``mle(X, weights)`` returns the theta that maximises the weighted log-likelihood; all
+        weights are positive. None is a numerical maximum, from the current parameters.
+    draw : callable, default=None
+        ``draw(theta, n_samples, rng)`` returns rows (n_samples, n_features). None means that
+        there is no sampling.
+    start : array-like of shape (n_theta,) or callable, default=None
+        From where to search at first; a callable takes rows and weights. None is the origin.
+    values : Support, default=REALS
+        What a column may hold.
+    accepts_nan : bool, default=False
+        Whether the functions deal with NaN, which stands for a missing value.
+
+    See Also
+    --------
+    ScipyFamily : Distributions of scipy.stats.
+
+    Notes
+    -----
+    The family can be cloned, pickled and sent to other processes if the functions can: define
+    them in a module, not as lambdas.
+
+    Examples
+    --------
+    Hyperbolic secant components, with tails between Gaussian and Laplace:
+
+    >>> import numpy as np
+    >>> from sklearn_genmodel import EMMixture
+    >>> from sklearn_genmodel.datasets import load_old_faithful
+    >>> from sklearn_genmodel.families import CustomFamily
+    >>> def log_density(X, theta):
+    ...     location, log_scale = theta
+    ...     z = np.abs(X[:, 0] - location) * np.exp(-log_scale)
+    ...     return np.log(2.0 / np.pi) - log_scale - z - np.log1p(np.exp(-2.0 * z))
+    >>> def center(theta):
+    ...     return theta[:1]
+    >>> def start(X, weights):
+    ...     return np.average(X[:, 0], weights=weights), np.log(X.std())
+    >>> waiting = load_old_faithful().data[:, 1:]
+    >>> family = CustomFamily(log_density, center, n_theta=2, start=start)
+    >>> mixture = EMMixture(2, family=family, n_init=4, random_state=0).fit(waiting)
+    >>> mixture.params_.theta.round(2)
+    array([[79.9 ,  1.44],
+           [54.15,  1.43]])
+    """
+
+    def __init__(
+        self,
+        log_density: Callable[[Array, Array], Array],
+        expectation: Callable[[Array], Array],
+        n_theta: int | Callable[[int], int],
+        *,
+        mle: Callable[[Array, Array], Array] | None = None,
+        draw: Callable[[Array, int, np.random.Generator], Array] | None = None,
+        start: Any = None,
+        values: Support = REALS,
+        accepts_nan: bool = False,
+    ) -> None:
+        self.log_density = log_density
+        self.expectation = expectation
+        self.n_theta = n_theta
+        self.mle = mle
+        self.draw = draw
+        self.start = start
+        self.values = values
+        self.accepts_nan = accepts_nan
+
+    @property
+    def support(self) -> Support:  # type: ignore[override]
+        """The values given."""
+        return self.values
+
+    @property
+    def allow_nan(self) -> bool:  # type: ignore[override]
+        """Whether the functions deal with missing values."""
+        return self.accepts_nan
+
+    def log_prob(self, X: Array, params: CustomParams) -> Array:
+        """Log-density of every row under every component, in nats."""
+        return np.stack([self._checked_log_density(X, theta) for theta in params.theta], axis=1)
+
+    def suffstats(self, X: Array, resp: Array, params: CustomParams | None = None) -> StartedRows:
+        """The rows with their weights."""
+        return StartedRows(((X, resp),), params)
+
+    def m_step(self, stats: StartedRows) -> CustomParams:
+        """Weighted maximum-likelihood estimates, numerical ones if no others are given."""
+        X, resp = stats.rows, stats.resp
+        resp = np.where(resp.sum(axis=0) > 0, resp, resp.sum(axis=1, keepdims=True))
+        groups = [(X[weights > 0], weights[weights > 0]) for weights in resp.T]
+        if self.mle is not None:
+            estimates = [self.mle(rows, weights) for rows, weights in groups]
+            return CustomParams(np.array(estimates, dtype=np.float64))
+        known = stats.current is not None
+        first = stats.current.theta if stats.current else self._first(groups, X.shape[1])
+
+        def objective(points: Array) -> Array:
+            found = np.empty(points.shape[:2])
+            for k, (rows, weights) in enumerate(groups):
+                shares = weights / weights.sum()
+                found[:, k] = [self.log_density(rows, theta) @ shares for theta in points[:, k]]
+            return found
+
+        return CustomParams(maximize(objective, first, FEW_STEPS if known else MOST_STEPS))
+
+    def sample(
+        self, params: CustomParams, labels: NDArray[np.intp], rng: np.random.Generator
+    ) -> Array:
+        """Draw one row from component ``labels[i]`` for every i."""
+        if self.draw is None:
+            raise NotImplementedError(
+                "This CustomFamily cannot sample: give it draw(theta, n_samples, rng)."
+            )
+        X = np.empty((len(labels), self.mean(params).shape[1]))
+        for k, theta in enumerate(params.theta):
+            own = labels == k
+            X[own] = self.draw(theta, int(own.sum()), rng)
+        return X
+
+    def mean(self, params: CustomParams) -> Array:
+        """The expectations."""
+        means = [np.asarray(self.expectation(theta), dtype=np.float64) for theta in params.theta]
+        return np.stack(means)
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """n_theta for each component."""
+        return n_components * self._n_theta(n_features)
+
+    def to_vector(self, params: CustomParams, like: CustomParams) -> Array:
+        """theta itself."""
+        return params.theta.ravel()
+
+    def from_vector(self, vector: Array, like: CustomParams) -> CustomParams:
+        """Inverse of `to_vector`."""
+        return CustomParams(vector.reshape(like.theta.shape))
+
+    def width(self, n_features: int) -> int:
+        """What a density and an M-step cost, in multiplications."""
+        return 1 + COST * n_features
+
+    def _n_theta(self, n_features: int) -> int:
+        return int(self.n_theta(n_features) if callable(self.n_theta) else self.n_theta)
+
+    def _first(self, groups: list[tuple[Array, Array]], n_features: int) -> Array:
+        """Where to search at first, (n_components, n_theta)."""
+        n_theta = self._n_theta(n_features)
+        start = np.zeros(n_theta) if self.start is None else self.start
+        first = [start(*group) if callable(start) else start for group in groups]
+        theta = np.array(first, dtype=np.float64)
+        if theta.shape != (len(groups), n_theta):
+            raise ValueError(
+                f"start gives parameters of shape {theta.shape[1:]}, expected (n_theta,) = "
+                f"({n_theta},)."
+            )
+        for (rows, _), own in zip(groups, theta, strict=True):
+            if not np.isfinite(self._checked_log_density(rows, own)).all():
+                raise ValueError(
+                    f"log_density is not finite on all rows at the start, theta={own.tolist()}: "
+                    "pass a start at which it is, or restrict `values` to the support."
+                )
+        return theta
+
+    def _checked_log_density(self, X: Array, theta: Array) -> Array:
+        log_density = np.asarray(self.log_density(X, theta), dtype=np.float64)
+        if log_density.shape != (len(X),):
+            raise ValueError(
+                f"log_density returned shape {log_density.shape} for {len(X)} rows: it must "
+                "return one value for each row, (n_samples,)."
+            )
+        return log_density

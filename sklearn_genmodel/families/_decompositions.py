@@ -1,0 +1,168 @@
+"""Maximum-likelihood covariances whose volumes, shapes or orientations components share.
+
+Sigma_k = lambda_k D_k A_k D_k' with det A_k = 1 (Banfield and Raftery 1993): every function takes
+scatters W_k and their weights n_k, and minimises sum_k n_k log det Sigma_k + tr(W_k Sigma_k^-1).
+Volumes and shapes without a closed form are convex problems in their logarithms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import logsumexp
+
+from sklearn_genmodel.families._arrays import Array
+
+__all__ = [
+    "SMALLEST",
+    "equal_volumes",
+    "lifted_at_equal_volume",
+    "lifted_in_proportion",
+    "proportional_matrices",
+    "proportional_values",
+    "regularized",
+]
+
+# A component lends its scatter this share of the pooled variances, so that logarithms stay finite.
+RIDGE, CLIPPED, EMPTY, SMALLEST = 1e-15, 1e-13, 1e-30, 1e-200
+MAX_STEPS, MAX_HALVINGS, PRECISION = 100, 40, 1e-14
+
+Evaluate = Callable[[Array], tuple[float, Array, Array]]
+
+
+def regularized(scatter: Array, counts: Array) -> tuple[Array, Array]:
+    """Scatter matrices (K, d, d) that are positive definite, and counts (K,) that are positive.
+
+    Sums of few rows are singular, and may be indefinite by rounding.
+    """
+    n = np.maximum(counts, EMPTY * counts.sum() + SMALLEST)
+    variances = np.einsum("kii->i", scatter) / n.sum()
+    units = np.sqrt(np.multiply.outer(n, np.maximum(variances, SMALLEST)))
+    units = units[:, :, None] * units[:, None, :]
+    scaled = scatter / units + RIDGE * np.eye(scatter.shape[1])
+    try:
+        np.linalg.cholesky(scaled)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(scaled)
+        values = np.maximum(values, CLIPPED)
+        scaled = (vectors * values[:, None, :]) @ vectors.swapaxes(1, 2)
+    return scaled * units, n
+
+
+def equal_volumes(log_volumes: Array, counts: Array, n_features: int) -> Array:
+    """Factors (K,) that turn scatters into covariances of one volume (EVI, EVE, EVV).
+
+    lambda = sum_k |W_k|^(1/d) / n and Sigma_k = lambda W_k / |W_k|^(1/d), from log |W_k|
+    (Celeux and Govaert 1995, section 3).
+    """
+    sizes = log_volumes / n_features
+    factors: Array = np.exp(logsumexp(sizes) - sizes) / counts.sum()
+    return factors
+
+
+def proportional_values(values: Array, counts: Array, current: Array | None) -> Array:
+    """Values exp(l_k + s_j), (K, d), fitted to sums of squares of n_k rows (VEI, VEV).
+
+    With l profiled out, d sum_k (n_k / n) log sum_j w_kj exp(-s_j) + sum_j s_j is convex in s.
+    The search for s starts from the current values.
+    """
+    d, shares, log_values = values.shape[1], counts / counts.sum(), np.log(values)
+
+    def evaluate(shape: Array) -> tuple[float, Array, Array]:
+        scaled = log_values - shape
+        largest = scaled.max(axis=1, keepdims=True)
+        p = np.exp(scaled - largest)
+        totals = p.sum(axis=1, keepdims=True)
+        p, sizes = p / totals, (largest + np.log(totals))[:, 0]
+        weighted = shares[:, None] * p
+        gradient = 1.0 - d * weighted.sum(axis=0)
+        hessian = d * (np.diag(weighted.sum(axis=0)) - p.T @ weighted)
+        return float(d * shares @ sizes + shape.sum()), gradient, hessian
+
+    start = logsumexp(log_values, axis=0) if current is None else np.log(current[0])
+    shape = _minimize_convex(evaluate, start)
+    log_lambda = logsumexp(log_values - shape, axis=1) - np.log(counts * d)
+    return np.exp(log_lambda[:, None] + shape)
+
+
+def proportional_matrices(scatter: Array, counts: Array, current: Array | None) -> Array:
+    """Matrices exp(l_k) C, (K, d, d), fitted to scatters (VEE).
+
+    With C profiled out, log |sum_k W_k exp(-l_k)| + d sum_k (n_k / n) l_k is convex in l.
+    The search for l starts from the current matrices.
+    """
+    n_components, d = scatter.shape[:2]
+    shares = counts / counts.sum()
+
+    def evaluate(log_volumes: Array) -> tuple[float, Array, Array]:
+        scaled = scatter * np.exp(-log_volumes)[:, None, None]
+        lower = np.linalg.cholesky(scaled.sum(axis=0))
+        inverse = np.linalg.inv(lower)
+        parts = (inverse @ scaled @ inverse.T).reshape(n_components, d * d)
+        traces = parts[:, :: d + 1].sum(axis=1)
+        value = 2.0 * np.log(np.diagonal(lower)).sum() + d * shares @ log_volumes
+        return float(value), d * shares - traces, np.diag(traces) - parts @ parts.T
+
+    if current is None:
+        traces = np.einsum("kij,ji->k", scatter, np.linalg.inv(scatter.sum(axis=0)))
+        start = np.log(traces / counts)
+    else:
+        start = np.linalg.slogdet(current)[1] / d
+    log_volumes = _minimize_convex(evaluate, start)
+    common = np.einsum("k,kij->ij", np.exp(-log_volumes), scatter) / counts.sum()
+    return np.exp(log_volumes)[:, None, None] * common
+
+
+def lifted_at_equal_volume(values: Array, bounds: Array) -> Array:
+    """Best values (K, d) at the volume they share that are no smaller than the bounds (d,).
+
+    The values of a component above their bounds shrink by one factor to pay for those below:
+    max(w_kj t_k, b_j) is the maximum under the constraint. The sorted search is that of the
+    projection onto a simplex.
+    """
+    log_ratios = np.log(values / bounds)
+    excess = max(float(log_ratios.sum(axis=1).mean()), 0.0)
+    ordered = np.sort(log_ratios, axis=1)[:, ::-1]
+    shifts = (excess - np.cumsum(ordered, axis=1)) / np.arange(1, values.shape[1] + 1)
+    last = np.count_nonzero(ordered + shifts > 0.0, axis=1) - 1
+    shift = np.take_along_axis(shifts, np.maximum(last, 0)[:, None], axis=1)
+    return bounds * np.exp(np.maximum(log_ratios + shift, 0.0))
+
+
+def lifted_in_proportion(values: Array, bounds: Array) -> Array:
+    """Values exp(l_k + s_j), (K, d), of that form that are no smaller than the bounds (K, d).
+
+    Shapes are raised to suit the volume of one component and volumes to suit the shapes; of the
+    K choices the one with the least Kullback-Leibler divergence from the values is taken.
+    """
+    log_values, log_bounds = np.log(values), np.log(bounds)
+    volumes = log_values.mean(axis=1)
+    shape = (log_values - volumes[:, None]).mean(axis=0)
+    shapes = np.maximum(shape, log_bounds.max(axis=0) - volumes[:, None])
+    needed = (log_bounds - shapes[:, None, :]).max(axis=2)
+    lifted = np.maximum(volumes, needed)[:, :, None] + shapes[:, None, :]
+    divergences = (lifted + np.exp(log_values - lifted)).sum(axis=(1, 2))
+    return np.exp(lifted[divergences.argmin()])
+
+
+def _minimize_convex(evaluate: Evaluate, point: Array) -> Array:
+    """Newton's method with halved steps; the function does not change along (1, ..., 1)."""
+    size = len(point)
+    # The null direction is filled in; the rest keeps far-off flat regions solvable.
+    lift = np.full((size, size), 1.0 / size) + PRECISION * np.eye(size)
+    value, gradient, hessian = evaluate(point)
+    for _ in range(MAX_STEPS):
+        step = np.linalg.solve(hessian + lift, -gradient)
+        length, best = 1.0, (value, gradient, hessian)
+        for _ in range(MAX_HALVINGS):
+            best = evaluate(point + length * step)
+            if best[0] <= value + PRECISION * (1.0 + abs(value)):
+                break
+            length *= 0.5
+        flatter = np.abs(best[1]).max() <= 0.5 * np.abs(gradient).max()
+        if value - best[0] <= PRECISION * (1.0 + abs(value)) and not flatter:
+            return point
+        point = point + length * step
+        value, gradient, hessian = best
+    return point

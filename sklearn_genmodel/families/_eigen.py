@@ -1,0 +1,285 @@
+"""Covariances of which components share the volume, the shape or the orientation.
+
+Sigma_k = lambda_k D_k A_k D_k', named by three letters for volume, shape and orientation: E(qual),
+V(arying), or I for axes along the columns.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from sklearn_genmodel.families._arrays import Array
+from sklearn_genmodel.families._covariance import Full
+from sklearn_genmodel.families._decompositions import (
+    SMALLEST,
+    equal_volumes,
+    lifted_at_equal_volume,
+    lifted_in_proportion,
+    proportional_matrices,
+    proportional_values,
+    regularized,
+)
+from sklearn_genmodel.families._diagonal import Diagonal
+from sklearn_genmodel.families._orientation import (
+    axes_of_all,
+    common_axes,
+    mean_log_volume,
+    total_log_volume,
+)
+from sklearn_genmodel.families._triangles import exceeds
+
+__all__ = ["EEV", "EVE", "EVI", "EVV", "VEE", "VEI", "VEV", "VVE", "n_decomposition_parameters"]
+
+
+def n_decomposition_parameters(code: str, n_components: int, n_features: int) -> int:
+    """Number of free parameters of volumes, shapes and orientations (Celeux and Govaert 1995)."""
+    sizes = (1, n_features - 1, n_features * (n_features - 1) // 2)
+    times = {"E": 1, "V": n_components, "I": 0}
+    return sum(times[letter] * size for letter, size in zip(code, sizes, strict=True))
+
+
+class VEI(Diagonal):
+    """Diagonal covariances of one shape, (K, d)."""
+
+    coupled: bool = True
+
+    def covariances(
+        self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
+    ) -> Array:
+        matrices, counts = regularized(scatter[:, :, None] * np.eye(n_features), counts)
+        return proportional_values(np.einsum("kjj->kj", matrices), counts, current)
+
+    def floor(self, covariances: Array, minimum: Array) -> Array:
+        if (covariances >= minimum).all():
+            return covariances
+        return lifted_in_proportion(covariances, np.broadcast_to(minimum, covariances.shape))
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return n_decomposition_parameters("VEI", n_components, n_features)
+
+    def to_vector(self, factor: Array) -> Array:
+        logs = np.log(factor)
+        return np.concatenate([logs[0], logs[1:, 0] - logs[0, 0]])
+
+    def from_vector(self, vector: Array, factor: Array) -> Array:
+        d = factor.shape[1]
+        steps = np.concatenate([[0.0], vector[d:]])
+        return np.exp(2.0 * (vector[:d] + steps[:, None]))
+
+
+class EVI(Diagonal):
+    """Diagonal covariances of one volume, (K, d)."""
+
+    coupled: bool = True
+
+    def covariances(
+        self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
+    ) -> Array:
+        matrices, counts = regularized(scatter[:, :, None] * np.eye(n_features), counts)
+        values = np.einsum("kjj->kj", matrices)
+        return values * equal_volumes(np.log(values).sum(axis=1), counts, n_features)[:, None]
+
+    def floor(self, covariances: Array, minimum: Array) -> Array:
+        if (covariances >= minimum).all():
+            return covariances
+        return lifted_at_equal_volume(covariances, minimum)
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return n_decomposition_parameters("EVI", n_components, n_features)
+
+    def to_vector(self, factor: Array) -> Array:
+        logs = np.log(factor)
+        return np.concatenate([logs[0], logs[1:, :-1].ravel()])
+
+    def from_vector(self, vector: Array, factor: Array) -> Array:
+        n_components, d = factor.shape
+        logs = np.empty((n_components, d))
+        logs[0], logs[1:, :-1] = vector[:d], vector[d:].reshape(n_components - 1, d - 1)
+        logs[1:, -1] = logs[0].sum() - logs[1:, :-1].sum(axis=1)
+        return np.exp(2.0 * logs)
+
+
+class Decomposed(Full):
+    """One matrix per component, (K, d, d), from axes and the variances along them, (K, d).
+
+    The floor raises those variances only, each to that of diag(minimum) along its axis, in the
+    way that keeps the structure: what results exceeds diag(minimum) / d at least. Where the
+    structure survives a change of units, the axes are those in units of the floor, and what
+    results exceeds diag(minimum).
+    """
+
+    coupled: bool = True
+    has_coordinates: bool = False
+    unit_free: ClassVar[bool] = False
+
+    @abstractmethod
+    def fit(self, scatter: Array, counts: Array, current: Array | None) -> Array:
+        """Covariances from scatter matrices, positive definite, and positive counts."""
+
+    @abstractmethod
+    def axes(self, covariances: Array) -> Array:
+        """Axes (K, d, d), or (d, d) for all, of covariances of this structure."""
+
+    @abstractmethod
+    def lift(self, values: Array, bounds: Array) -> Array:
+        """Variances of this structure that are no smaller than bounds (K, d)."""
+
+    def covariances(
+        self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
+    ) -> Array:
+        return self.fit(*regularized(self._unpack(scatter, n_features), counts), current)
+
+    def floor(self, covariances: Array, minimum: Array) -> Array:
+        if exceeds(covariances, minimum):
+            return covariances
+        scale = np.sqrt(minimum) if self.unit_free else np.ones_like(minimum)
+        scaled = covariances / scale[:, None] / scale
+        axes = self.axes(scaled)
+        values = np.maximum(_along(axes, scaled), SMALLEST)
+        bounds = np.broadcast_to((minimum / scale**2) @ axes**2, values.shape)
+        return _rebuilt(axes, self.lift(values, bounds)) * scale[:, None] * scale
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return n_decomposition_parameters(type(self).__name__, n_components, n_features)
+
+
+class VEE(Decomposed):
+    """Proportional matrices."""
+
+    has_coordinates: bool = True
+    unit_free: ClassVar[bool] = True
+
+    def fit(self, scatter: Array, counts: Array, current: Array | None) -> Array:
+        return proportional_matrices(scatter, counts, current)
+
+    def axes(self, covariances: Array) -> Array:
+        return axes_of_all(covariances)
+
+    def lift(self, values: Array, bounds: Array) -> Array:
+        return lifted_in_proportion(values, bounds)
+
+    def to_vector(self, factor: Array) -> Array:
+        ratios = np.log(factor[1:, 0, 0] / factor[0, 0, 0])
+        return np.concatenate([super().to_vector(factor[0]), ratios])
+
+    def from_vector(self, vector: Array, factor: Array) -> Array:
+        n_ratios = len(factor) - 1
+        first = super().from_vector(vector[: len(vector) - n_ratios], factor[0])
+        ratios = np.concatenate([[0.0], vector[len(vector) - n_ratios :]])
+        return np.exp(2.0 * ratios)[:, None, None] * first
+
+
+class EVV(Decomposed):
+    """Matrices of one determinant."""
+
+    has_coordinates: bool = True
+    unit_free: ClassVar[bool] = True
+
+    def fit(self, scatter: Array, counts: Array, current: Array | None) -> Array:
+        log_volumes = np.linalg.slogdet(scatter)[1]
+        factors = equal_volumes(log_volumes, counts, scatter.shape[1])
+        return scatter * factors[:, None, None]
+
+    def axes(self, covariances: Array) -> Array:
+        return _own_axes(covariances)
+
+    def lift(self, values: Array, bounds: Array) -> Array:
+        return lifted_at_equal_volume(values, bounds[0])
+
+    def to_vector(self, factor: Array) -> Array:
+        packed = super().to_vector(factor).reshape(len(factor), -1)
+        return np.concatenate([packed[0], packed[1:, :-1].ravel()])
+
+    def from_vector(self, vector: Array, factor: Array) -> Array:
+        n_components, d = factor.shape[:2]
+        size = d * (d + 1) // 2
+        diagonal = np.cumsum(np.arange(1, d + 1)) - 1
+        packed = np.empty((n_components, size))
+        packed[0] = vector[:size]
+        packed[1:, :-1] = vector[size:].reshape(n_components - 1, size - 1)
+        others = packed[1:, diagonal[:-1]].sum(axis=1)
+        packed[1:, -1] = packed[0, diagonal].sum() - others
+        return super().from_vector(packed.ravel(), factor)
+
+
+class EEV(Decomposed):
+    """Matrices of one volume and shape, turned."""
+
+    def fit(self, scatter: Array, counts: Array, current: Array | None) -> Array:
+        values, axes = np.linalg.eigh(scatter)
+        common = values.sum(axis=0) / counts.sum()
+        return _rebuilt(axes, np.broadcast_to(common, values.shape))
+
+    def axes(self, covariances: Array) -> Array:
+        return _own_axes(covariances)
+
+    def lift(self, values: Array, bounds: Array) -> Array:
+        return np.maximum(values, bounds.max(axis=0))
+
+
+class VEV(Decomposed):
+    """Matrices of one shape, turned."""
+
+    def fit(self, scatter: Array, counts: Array, current: Array | None) -> Array:
+        values, axes = np.linalg.eigh(scatter)
+        values = np.maximum(values, SMALLEST)
+        start = None if current is None else np.asarray(np.linalg.eigvalsh(current))
+        return _rebuilt(axes, proportional_values(values, counts, start))
+
+    def axes(self, covariances: Array) -> Array:
+        return _own_axes(covariances)
+
+    def lift(self, values: Array, bounds: Array) -> Array:
+        return lifted_in_proportion(values, bounds)
+
+
+class EVE(Decomposed):
+    """Matrices of one volume and orientation."""
+
+    def fit(self, scatter: Array, counts: Array, current: Array | None) -> Array:
+        d = scatter.shape[1]
+        start = None if current is None else axes_of_all(current)
+        axes, values = common_axes(scatter, total_log_volume(d), start)
+        factors = equal_volumes(np.log(values).sum(axis=1), counts, d)
+        return _rebuilt(axes, values * factors[:, None])
+
+    def axes(self, covariances: Array) -> Array:
+        return axes_of_all(covariances)
+
+    def lift(self, values: Array, bounds: Array) -> Array:
+        return lifted_at_equal_volume(values, bounds[0])
+
+
+class VVE(Decomposed):
+    """Matrices of one orientation."""
+
+    def fit(self, scatter: Array, counts: Array, current: Array | None) -> Array:
+        start = None if current is None else axes_of_all(current)
+        axes, values = common_axes(scatter, mean_log_volume(counts), start)
+        return _rebuilt(axes, values / counts[:, None])
+
+    def axes(self, covariances: Array) -> Array:
+        return axes_of_all(covariances)
+
+    def lift(self, values: Array, bounds: Array) -> Array:
+        return np.maximum(values, bounds)
+
+
+def _own_axes(covariances: Array) -> Array:
+    """Eigenvectors of every matrix, by ascending eigenvalue."""
+    return np.asarray(np.linalg.eigh(covariances)[1])
+
+
+def _along(axes: Array, covariances: Array) -> Array:
+    """Variances along the axes, (K, d)."""
+    variances: Array = np.einsum("...ij,...ij->...j", axes, covariances @ axes)
+    return variances
+
+
+def _rebuilt(axes: Array, values: Array) -> Array:
+    """D diag(values) D' of every component."""
+    matrices: Array = (axes * values[:, None, :]) @ axes.swapaxes(-1, -2)
+    return matrices

@@ -1,0 +1,284 @@
+"""What Gaussian and Student-t components share: a location, a scatter matrix and its structure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_genmodel.families._arrays import TINY, Array
+from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._covariance import Structure
+from sklearn_genmodel.families._fixed_point import settled_mle
+from sklearn_genmodel.families._moments import Moments
+from sklearn_genmodel.families._normal_prior import NormalInverseWishart
+from sklearn_genmodel.families._patterns import condition, packed
+from sklearn_genmodel.families._singular import (
+    by_chance,
+    flat_columns,
+    on_few_rows,
+    on_floor,
+    thinnest,
+)
+from sklearn_genmodel.families._structures import structure_of
+from sklearn_genmodel.families._support import REALS, Support
+
+__all__ = ["Elliptical", "divided"]
+
+
+class Elliptical(Family):
+    """Families whose first two parameters are locations and scatter matrices of some structure.
+
+    Subclasses define `kernel`, `m_step`, and `_start`, parameters at which the statistics of a
+    start are collected.
+    """
+
+    support: ClassVar[Support] = REALS
+    allow_nan: ClassVar[bool] = True
+    scatter_name: ClassVar[str]
+
+    covariance_type: str
+    reg_covar: float
+    n_factors: int
+    loadings: str
+    noise: str
+    prior: Any
+
+    @property
+    def _structure(self) -> Structure:
+        reg_covar: object = self.reg_covar
+        if not isinstance(reg_covar, (int, float, np.number)) or not 0.0 <= reg_covar < np.inf:
+            raise ValueError(
+                f"reg_covar must be a number of at least 0 and finite, got {reg_covar!r}."
+            )
+        return structure_of(
+            self.covariance_type,
+            n_factors=self.n_factors,
+            loadings=self.loadings,
+            noise=self.noise,
+        )
+
+    @property
+    def shared(self) -> frozenset[str]:
+        """The scatter matrices, if there is but one."""
+        return frozenset({self.scatter_name} if self._structure.shared else ())
+
+    @property
+    def coupled(self) -> bool:
+        """Whether the structure ties the components to each other."""
+        return self._structure.coupled
+
+    @property
+    def has_coordinates(self) -> bool:
+        """Whether the structure has unconstrained coordinates."""
+        return self._structure.has_coordinates
+
+    def for_rows(self, X: Array, sample_weight: Array | None, n_components: int) -> Family:
+        """Fill in what the prior leaves to the data."""
+        prior = self._checked_prior()
+        if prior is None:
+            return self
+        resolved = prior.resolved(X, sample_weight, n_components, self._structure)
+        return type(self)(**{**self.get_params(deep=False), "prior": resolved})
+
+    def log_prior(self, params: Any) -> Array | float:
+        """Log-density of the prior at every component, up to a constant."""
+        if self.prior is None:
+            return 0.0
+        return self._known_prior().log_density(params, self._structure)
+
+    def log_prob(self, X: Array, params: Any) -> Array:
+        """Log-density of every row's observed columns under every component, in nats."""
+        log_prob, _ = self.kernel(params)(X)
+        return log_prob.T
+
+    def suffstats(self, X: Array, resp: Array, params: Any = None) -> Any:
+        """Expected moments under the current parameters, or under crude ones at a start."""
+        params = self._start(X, resp) if params is None else params
+        return self.kernel(params)(X)[1](np.ascontiguousarray(resp.T))
+
+    def weighted_mle(self, X: Array, resp: Array) -> Any:
+        """Estimates at which the expected moments that they imply give the same again."""
+        return settled_mle(self, X, resp)
+
+    def mean(self, params: Any) -> Array:
+        """The locations."""
+        return np.asarray(params[0])
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Locations, and the scatter matrices that the structure leaves free."""
+        return n_components * n_features + self._structure.n_parameters(n_components, n_features)
+
+    def width(self, n_features: int) -> int:
+        """Size of (1, x, second-order terms)."""
+        return self._structure.width(n_features)
+
+    def to_vector(self, params: Any, like: Any) -> Array:
+        """Locations in units of those of `like`, and log-Cholesky factors."""
+        structure = self._structure
+        locations = (params[0] - like[0]) / self._scales(like)
+        scatter = structure.to_vector(structure.factor(params[1]))
+        return np.concatenate([locations.ravel(), scatter])
+
+    def from_vector(self, vector: Array, like: Any) -> Any:
+        """Inverse of `to_vector`."""
+        size = like[0].size
+        locations = like[0] + vector[:size].reshape(like[0].shape) * self._scales(like)
+        # An extrapolation that overflows has no finite bound, and is rejected for that.
+        with np.errstate(over="ignore", invalid="ignore"):
+            scatter = self._structure.from_vector(vector[size:], like[1])
+        return type(like)(locations, scatter, *like[2:])
+
+    def degenerate(self, params: Any, n_rows: Array, pooled: Any) -> NDArray[np.bool_]:
+        """Components at the floor, on too few rows, or thin without rows enough to explain it."""
+        structure, matrices = self._structure, self._matrices(params)
+        (total,) = self._matrices(pooled)
+        at_floor = on_floor(matrices, total, self.reg_covar)
+        if structure.shared:
+            return at_floor
+        free = not structure.coupled and np.ndim(params[1]) == 3
+        return at_floor | on_few_rows(n_rows, len(total), free=free) | by_chance(matrices, n_rows)
+
+    def dependent_columns(self, pooled: Any) -> NDArray[np.intp]:
+        """Columns that load on a direction of the data whose variance is at the floor."""
+        (total,) = self._matrices(pooled)
+        return flat_columns(total, self.reg_covar)
+
+    def marginal(self, params: Any, columns: NDArray[np.intp]) -> tuple[Family, Any]:
+        """The same family, its structure "diag" or "spherical" if possible, else "full"."""
+        columns = np.asarray(columns, dtype=np.intp)
+        matrices = self._matrices(params)[:, columns[:, None], columns]
+        family, scatter = self._reduced(params[1], matrices)
+        return family, type(params)(params[0][:, columns], scatter, *params[2:])
+
+    def _given(self, params: Any, x: Array) -> tuple[Elliptical, Array, Any, Array]:
+        """Family, locations and scatter of what is missing, and distances of what is given."""
+        observed = np.flatnonzero(~np.isnan(x))
+        found = condition(self._matrices(params), observed)
+        centred = (x - params[0])[:, observed, None]
+        distances = np.square(found.root @ centred).sum(axis=(1, 2))
+        expected = params[0] + (found.extension @ centred)[..., 0]
+        family, scatter = self._reduced(params[1], found.residual)
+        return family, expected[:, found.missing], scatter, distances
+
+    def _reduced(self, scatter: Any, matrices: Array) -> tuple[Elliptical, Any]:
+        """Family without prior and scatter for fewer columns with these matrices."""
+        n_axes = 2 if isinstance(scatter, tuple) else np.ndim(scatter) - (not self.shared)
+        if n_axes == 0 and not self.shared:
+            covariance_type = "spherical"
+        elif n_axes < 2:
+            covariance_type, scatter = "diag", np.einsum("kjj->kj", matrices)
+        else:
+            covariance_type, scatter = "full", matrices
+        changed = {"covariance_type": covariance_type, "prior": None}
+        return type(self)(**{**self.get_params(deep=False), **changed}), scatter
+
+    def _start(self, X: Array, resp: Array) -> Any:
+        """Parameters at which the statistics of a start are collected."""
+        raise NotImplementedError
+
+    def _uncorrelated(self, locations: Array, variances: Array, resp: Array) -> tuple[Array, Any]:
+        """Locations, and the structure's best scatter matrices for columns without correlation."""
+        structure, d = self._structure, locations.shape[1]
+        counts = np.maximum(resp.sum(axis=0), TINY)
+        scatter = packed(structure, (counts[:, None] * variances)[:, :, None] * np.eye(d))
+        return locations, structure.covariances(scatter, counts, d)
+
+    def _matrices(self, params: Any) -> Array:
+        """Scatter matrices, (K, d, d)."""
+        return self._structure.dense(params[1], *params[0].shape)
+
+    def _scales(self, params: Any) -> Array:
+        """Square roots of the diagonals of the scatter matrices, broadcastable to (K, d)."""
+        structure = self._structure
+        return structure.scales(structure.factor(params[1]))
+
+    def _update(
+        self,
+        moments: Moments,
+        counts: Array,
+        expansion: Array | None = None,
+        floor_factor: float = 1.0,
+    ) -> tuple[Array, Any, bool]:
+        """Locations, scatter matrices, and whether the floor keeps them from their estimates.
+
+        The locations are means of the moments; `counts` divide the scatter, and the result is
+        divided by `expansion` where the floor allows.
+        """
+        structure, d = moments.structure, moments.sums.shape[1]
+        offsets, scatter = moments.about_means()
+        minimum = floor_factor * self._minimum(moments, offsets, scatter)
+        if self.prior is not None:
+            moments, extra, counts = self._with_prior(moments, counts)
+            offsets, scatter = moments.about_means()
+            scatter = scatter + extra
+        estimates = structure.covariances(scatter, counts, d, moments.current)
+        if expansion is not None:
+            estimates = divided(estimates, expansion)
+        locations = moments.centers + offsets
+        if self.reg_covar == 0 or _same(structure.floor(estimates, minimum), estimates):
+            return locations, estimates, False
+        if moments.current is not None:
+            # The unit of the floor may change from pass to pass. No M-step is worse than standing
+            # still if the floor rises no higher than the current matrices.
+            current = structure.dense(moments.current, *locations.shape)
+            reached = min(1.0, thinnest(current, np.diag(minimum)).min())
+            minimum = np.maximum(minimum * reached, TINY)
+        floored = structure.constrained(scatter, counts, d, minimum, moments.current)
+        return locations, floored, True
+
+    def _minimum(self, moments: Moments, offsets: Array, scatter: Array) -> Array:
+        """Floor of the variances: a share of the variance of all components together, (d,)."""
+        if self.reg_covar == 0:
+            return np.zeros(offsets.shape[1])
+        total, means = moments.counts.sum(), moments.centers + offsets
+        deviations = means - moments.counts @ means / total
+        within = moments.structure.within(scatter, len(deviations.T))
+        variance = (within + moments.counts @ deviations**2) / total
+        return np.maximum(self.reg_covar * variance, TINY)
+
+    def _with_prior(self, moments: Moments, counts: Array) -> tuple[Moments, Array, Array]:
+        """Moments with rows at the prior mean, and scatter and counts of the prior."""
+        prior, structure = self._known_prior(), moments.structure
+        pseudo = prior.pseudo(structure, len(counts))
+        offsets = pseudo.mean - moments.centers
+        raised = replace(
+            moments,
+            counts=moments.counts + pseudo.weight,
+            sums=moments.sums + pseudo.weight * offsets,
+            products=moments.products + pseudo.weight * structure.pair(offsets, offsets),
+        )
+        return raised, pseudo.scatter, counts + pseudo.counts
+
+    def _known_prior(self) -> NormalInverseWishart:
+        prior = self._checked_prior()
+        if prior is None or prior.mean is None or prior.scale is None:
+            raise ValueError(
+                f"prior={self.prior!r} depends on the data: use the family that for_rows(X, "
+                "sample_weight, n_components) returns."
+            )
+        return prior
+
+    def _checked_prior(self) -> NormalInverseWishart | None:
+        prior: object = self.prior
+        if prior is None or isinstance(prior, NormalInverseWishart):
+            return prior
+        if isinstance(prior, str) and prior == "default":
+            return NormalInverseWishart()
+        raise ValueError(f'prior must be "default", a NormalInverseWishart or None, got {prior!r}.')
+
+
+def divided(scatter: Any, divisors: Array) -> Any:
+    """Scatter matrices, not factorised, divided by a number per component or by one number."""
+    if len(divisors) == 1:
+        return scatter / divisors[0]
+    return scatter / divisors.reshape(-1, *(1,) * (np.ndim(scatter) - 1))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether all arrays of two sets of parameters are equal."""
+    if isinstance(one, tuple):
+        return all(map(_same, one, other))
+    return np.array_equal(one, other)

@@ -1,0 +1,210 @@
+"""Factor-analytic covariances: loadings times loadings, and noise of every column."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_genmodel.families._arrays import TINY, Array
+from sklearn_genmodel.families._covariance import Full, normalizer
+from sklearn_genmodel.families._factor_analysis import (
+    common_loadings,
+    free_loadings,
+    principal_loadings,
+)
+from sklearn_genmodel.families._triangles import upper_triangle
+
+__all__ = ["LOADINGS", "NOISES", "Factor", "FactorCovariances"]
+
+LOADINGS = ("free", "common")
+NOISES = ("diag", "tied_diag", "spherical", "tied_spherical")
+
+# Above this number of columns solves in q dimensions are cheaper than d (d + 1) / 2 features.
+MOST_FEATURES = 28
+# Share of a column's variance below which noise does not fall even without a floor: eigenvalues
+# in units of the noise would lose their digits.
+SMALLEST_SHARE, SMALLEST = 1e-7, 1e-200
+# Keeps the start of the noise away from the edge where columns depend on each other.
+RIDGE = 1e-3
+
+
+class FactorCovariances(NamedTuple):
+    """Covariances Lambda_k Lambda_k' + diag(psi_k).
+
+    ``loadings`` has shape (n_components, n_features, n_factors), ``noise``, the variances psi,
+    (n_components, n_features). What components or columns share is repeated.
+    """
+
+    loadings: Array
+    noise: Array
+
+
+class FactorRoots(NamedTuple):
+    """Covariances taken apart: D (I + U diag(gains) U') D with D = diag(deviations).
+
+    ``deviations`` (K, d), ``axes`` U (K, d, q) with orthonormal columns, ``gains`` (K, q), and the
+    ``loadings`` (K, d, q) as they are.
+    """
+
+    deviations: Array
+    axes: Array
+    gains: Array
+    loadings: Array
+
+
+class Factor(Full):
+    """Mixtures of factor analysers; products are packed upper triangles.
+
+    Parameters
+    ----------
+    n_factors : int
+    loadings : {"free", "common"}
+        Per component, or one matrix for all.
+    noise : {"diag", "tied_diag", "spherical", "tied_spherical"}
+        Variances per component and column, per column, per component, or one.
+    """
+
+    def __init__(self, n_factors: int, loadings: str, noise: str) -> None:
+        self.n_factors, self.loadings = n_factors, loadings
+        self.tied, self.spherical = noise.startswith("tied"), noise.endswith("spherical")
+        self.coupled = loadings == "common" or self.tied
+
+    def factor(self, covariances: Any) -> Any:
+        loadings, noise = covariances
+        deviations = np.sqrt(noise)
+        axes, lengths, _ = np.linalg.svd(loadings / deviations[..., None], full_matrices=False)
+        return FactorRoots(deviations, axes, lengths**2, loadings)
+
+    def natural(self, means: Array, factor: Any) -> Array:
+        deviations, axes, gains, _ = factor
+        scaled = axes / deviations[..., None]
+        shrunk = scaled * (gains / (1.0 + gains))[:, None, :]
+        # Woodbury: Sigma^-1 = D^-1 (I - U diag(g / (1 + g)) U') D^-1
+        linear = means / deviations**2
+        linear -= np.einsum("kiq,kjq,kj->ki", shrunk, scaled, means, optimize=True)
+        precisions = -shrunk @ scaled.swapaxes(1, 2)
+        i, j = upper_triangle(means.shape[1])
+        diagonal = i == j
+        packed = precisions[:, i, j]
+        packed[:, diagonal] += deviations**-2.0
+        half_log_det = np.log(deviations).sum(axis=1) + 0.5 * np.log1p(gains).sum(axis=1)
+        constant = normalizer(means, linear, half_log_det)
+        return np.concatenate([constant, linear, np.where(diagonal, -0.5, -1.0) * packed], axis=1)
+
+    def whiten(self, y: Array, factor: Any, k: int) -> Array:
+        deviations, axes, gains, _ = (part[k] for part in factor)
+        scaled: Array = y / deviations[:, None]
+        # (I + U diag(g) U')^-1/2 = I + U diag((1 + g)^-1/2 - 1) U'
+        scaled += axes @ ((1.0 / np.sqrt(1.0 + gains) - 1.0)[:, None] * (axes.T @ scaled))
+        return scaled
+
+    def scales(self, factor: Any) -> Array:
+        deviations, axes, gains, _ = factor
+        scales: Array = deviations * np.sqrt(1.0 + np.einsum("kjq,kq->kj", axes**2, gains))
+        return scales
+
+    def prefers_triangular(self, n_features: int) -> bool:
+        return n_features > MOST_FEATURES
+
+    def covariances(
+        self, scatter: Array, counts: Array, n_features: int, current: Any = None
+    ) -> Any:
+        return self.constrained(scatter, counts, n_features, np.zeros(n_features), current)
+
+    def constrained(
+        self, scatter: Array, counts: Array, n_features: int, minimum: Array, current: Any = None
+    ) -> Any:
+        if self.n_factors >= n_features:
+            raise ValueError(
+                f"n_factors={self.n_factors} factors cannot be told from the noise of "
+                f"{n_features} columns: choose fewer factors than columns."
+            )
+        matrices = super().covariances(scatter, counts, n_features)
+        shares = np.maximum(counts, TINY) / np.maximum(counts, TINY).sum()
+        variances = np.einsum("k,kjj->j", shares, matrices)
+        minimum = np.maximum(minimum, np.maximum(SMALLEST_SHARE * variances, SMALLEST))
+        if self.loadings == "common":
+            return self._common(matrices, shares, minimum, current)
+        return self._free(matrices, shares, minimum, current)
+
+    def floor(self, covariances: Any, minimum: Array) -> Any:
+        least = minimum.mean() if self.spherical else minimum
+        return covariances._replace(noise=np.maximum(covariances.noise, least))
+
+    def dense(self, covariances: Any, n_components: int, n_features: int) -> Array:
+        loadings, noise = covariances
+        return loadings @ loadings.swapaxes(1, 2) + noise[:, :, None] * np.eye(n_features)
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        q = self.n_factors
+        loadings = n_features * q - q * (q - 1) // 2
+        loadings *= n_components if self.loadings == "free" else 1
+        noise = 1 if self.spherical else n_features
+        return loadings + noise * (1 if self.tied else n_components)
+
+    def to_vector(self, factor: Any) -> Array:
+        return np.concatenate([factor.loadings.ravel(), 2.0 * np.log(factor.deviations).ravel()])
+
+    def from_vector(self, vector: Array, factor: Any) -> Any:
+        size, shape = factor.loadings.size, factor.loadings.shape
+        noise = np.exp(vector[size:]).reshape(shape[:2])
+        return FactorCovariances(vector[:size].reshape(shape), noise)
+
+    def _free(
+        self, matrices: Array, shares: Array, minimum: Array, current: FactorCovariances | None
+    ) -> FactorCovariances:
+        """Loadings per component; components whose noise is free are problems of their own."""
+        everyone = np.arange(len(shares))
+        blocks = everyone[None] if self.tied else everyone[:, None]
+        loadings, noise = (
+            np.empty((*matrices.shape[:2], self.n_factors)),
+            np.empty(matrices.shape[:2]),
+        )
+        for block in blocks:
+            start = None if current is None else current.noise[block[0]]
+            weights = shares[block] / shares[block].sum()
+            loadings[block], noise[block] = self._one(matrices[block], weights, minimum, start)
+        return FactorCovariances(loadings, noise)
+
+    def _one(
+        self, matrices: Array, weights: Array, minimum: Array, start: Array | None
+    ) -> tuple[Array, Array]:
+        """Loadings of every matrix and noise common to them."""
+        if self.spherical:
+            return principal_loadings(matrices, weights, self.n_factors, float(minimum.mean()))
+        starts = [_unique_variances(np.einsum("k,kij->ij", weights, matrices), self.n_factors)]
+        starts += [] if start is None else [start]
+        return free_loadings(matrices, weights, self.n_factors, minimum, starts)
+
+    def _common(
+        self, matrices: Array, shares: Array, minimum: Array, current: FactorCovariances | None
+    ) -> FactorCovariances:
+        """Loadings for all; those of the mean covariance are the answer if noise is tied too."""
+        pooled = np.einsum("k,kij->ij", shares, matrices)[None]
+        start = None if current is None else np.einsum("k,kj->j", shares, current.noise)
+        if self.tied or current is None:
+            (loadings,), noise = self._one(pooled, np.ones(1), minimum, start)
+            noise = np.broadcast_to(noise, matrices.shape[:2])
+        else:
+            loadings, noise = current.loadings[0], current.noise
+        if not self.tied:
+            loadings, noise = common_loadings(
+                matrices,
+                shares,
+                minimum,
+                (loadings, noise),
+                spherical=self.spherical,
+                exact=current is None,
+            )
+        return FactorCovariances(np.repeat(loadings[None], len(shares), axis=0), noise.copy())
+
+
+def _unique_variances(matrix: Array, n_factors: int) -> Array:
+    """Start for the noise: (1 - q / 2 d) / (S^-1)_jj, of a correlation matrix made regular."""
+    variances = np.maximum(np.diagonal(matrix), SMALLEST)
+    scale = np.sqrt(variances)
+    regular = matrix / scale[:, None] / scale + RIDGE * np.eye(len(matrix))
+    unexplained = 1.0 / np.diagonal(np.linalg.inv(regular))
+    start: Array = (1.0 - 0.5 * n_factors / len(matrix)) * unexplained * variances
+    return start

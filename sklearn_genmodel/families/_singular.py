@@ -1,0 +1,61 @@
+"""Scatter matrices that are near-singular, and components that owe their likelihood to that."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_genmodel.families._arrays import TINY, Array
+
+__all__ = ["by_chance", "flat_columns", "on_few_rows", "on_floor", "thinnest"]
+
+# A component on at most n_features + 1.5 rows is a likelihood spike. One with less than 1e-3 of the
+# variance of its peers in some direction may be.
+SPIKE_ROWS, SPIKE_DIMENSION = 1.5, 5
+SPIKE_RATIO = 1e-3
+# Data are singular where the correlation matrix has an eigenvalue of at most 4 floors; a column
+# takes part if its loading is more than rounding.
+FLOORS, ROUNDING, LOADING = 4.0, 1e-13, 1e-3
+
+
+def thinnest(matrices: Array, unit: Array) -> Array:
+    """Smallest eigenvalue of every matrix in units of the standard deviations of another."""
+    deviations = np.sqrt(np.diagonal(unit))
+    return np.asarray(np.linalg.eigvalsh(matrices / np.outer(deviations, deviations))[:, 0])
+
+
+def on_floor(matrices: Array, total: Array, reg_covar: float) -> NDArray[np.bool_]:
+    """Matrices at the floor where that of all the data is not, (K,)."""
+    smallest, thickness = thinnest(matrices, total), thinnest(total[None], total)[0]
+    at_floor: NDArray[np.bool_] = smallest <= 2.0 * reg_covar
+    return at_floor & (thickness > FLOORS * reg_covar)
+
+
+def on_few_rows(n_rows: Array, n_features: int, *, free: bool) -> NDArray[np.bool_]:
+    """Components on hardly more rows than the columns, if their matrices are free, have."""
+    dimension = n_features if free else min(n_features, SPIKE_DIMENSION)
+    few: NDArray[np.bool_] = n_rows <= dimension + SPIKE_ROWS
+    return few & (len(n_rows) > 1)
+
+
+def by_chance(matrices: Array, n_rows: Array) -> NDArray[np.bool_]:
+    """Thin components that so few rows out of so many could form by chance.
+
+    With a share v of its peers' volume, a component of m rows out of n gains about
+    m log(m / (n v)) - m over rows that are spread like the rest; that must pay for its shape.
+    """
+    n, d = n_rows.sum(), matrices.shape[1]
+    within = np.einsum("k,kij->ij", n_rows / n, matrices)
+    thin = thinnest(matrices, within) < SPIKE_RATIO * thinnest(within[None], within)
+    log_volume = 0.5 * (np.linalg.slogdet(matrices)[1] - np.linalg.slogdet(within)[1])
+    gain = n_rows * (np.log(np.maximum(n_rows, TINY) / n) - log_volume - 1.0)
+    chance: NDArray[np.bool_] = thin & (gain < 0.5 * d * (d + 3) * np.log(n))
+    return chance
+
+
+def flat_columns(total: Array, reg_covar: float) -> NDArray[np.intp]:
+    """Columns that load on a direction of a matrix whose variance is at the floor."""
+    deviations = np.sqrt(np.diagonal(total))
+    values, vectors = np.linalg.eigh(total / np.outer(deviations, deviations))
+    flat = vectors[:, values <= max(FLOORS * reg_covar, ROUNDING)]
+    return np.flatnonzero(np.abs(flat).max(axis=1, initial=0.0) > LOADING)
