@@ -192,8 +192,8 @@ def _check_kernel(family: Family, params: Any, X: Array, resp: Array) -> None:
 
 def _check_components_apart(family: Family, X: Array, resp: Array) -> None:
     """The M-step of one-hot responsibilities is the fit to each group's rows alone."""
-    if family.ordered:
-        return  # There is no family of a component by itself.
+    if family.ordered or family.coupled:
+        return  # A component is not fitted by itself.
     groups = resp.argmax(axis=1)
     together = family.mean(family.weighted_mle(X, np.eye(resp.shape[1])[groups]))
     for k, mean in enumerate(together):
@@ -240,7 +240,7 @@ def _check_parameters(family: Family, params: Any, n_features: int) -> None:
     n_parameters = family.n_parameters(n_components, n_features)
     assert isinstance(n_parameters, int), "n_parameters must return an int"
     assert n_parameters >= 0, "n_parameters cannot be negative"
-    if type(family).to_vector is not Family.to_vector:
+    if family.has_coordinates:
         _check_coordinates(family, params, taken, n_parameters)
 
 

@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 SLOW_PASSES = 20.0
 # A burst of proposals ends where a pass gains less than this share of tol; then plain EM checks.
 BURST_SHARE = 1e-3
-SHORTEST_CHECK, LONGEST_CHECK = 4, 64
+SHORTEST_CHECK, LONGEST_CHECK = 4, 16
 
 
 class Plain:
@@ -74,8 +74,8 @@ class _Bursts:
         return image if proposal is None else self._theta(proposal)
 
     def reject(self) -> None:
-        """Forget the history that misled, and let plain EM go on for longer."""
-        self.n_plain = min(2 * self.n_plain, LONGEST_CHECK)
+        """Forget the history that misled, and let plain EM go on for a little longer."""
+        self.n_plain = min(self.n_plain + 2, LONGEST_CHECK)
         self.bursting, self.like = False, None
         self.reset()
 
@@ -131,7 +131,7 @@ class Anderson(_Bursts):
 
     def extrapolate(self, point: Array, residual: Array) -> Array | None:
         """x + f - (dX + dF) gamma, gamma the damped least-squares fit of f by dF."""
-        if len(self.points) > min(self.order, len(point) // 2 + 1):
+        if len(self.points) > min(self.order, len(point) - 1):
             self.points, self.residuals = self.points[-1:], self.residuals[-1:]
         self.points.append(point)
         self.residuals.append(residual)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._contender import Contender
 from sklearn_genmodel.em._convergence import Convergence
-from sklearn_genmodel.em._loop import EMResult, Monitor, Run, run_em
+from sklearn_genmodel.em._loop import BROKEN_RUN, EMResult, Monitor, Run, run_em
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._rows import Rows, canonical_rows, row_sample
-from sklearn_genmodel.em._search import BROKEN_RUN, Search
+from sklearn_genmodel.em._search import Search
 from sklearn_genmodel.em._steps import Theta, blocked_step, lower_bound, theta_from_resp
 from sklearn_genmodel.families import Family
 

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from sklearn_genmodel.em._convergence import Convergence
 from sklearn_genmodel.em._steps import Step, Theta
 
-__all__ = ["Accelerator", "EMResult", "Monitor", "Run", "run_em"]
+__all__ = ["BROKEN_RUN", "Accelerator", "EMResult", "Monitor", "Run", "run_em"]
 
+# How arithmetic breaks down in a pass.
+BROKEN_RUN = (ArithmeticError, np.linalg.LinAlgError)
 # A bound may fall by rounding; more than this, relative, means that a proposal went downhill.
 SLACK = 1e-12
 # After a plain EM pass, a fall beyond this is no rounding but a family that breaks the contract.
@@ -86,8 +88,13 @@ class Run:
         if not self.rejected:
             theta = self.accelerator.propose(self.point, self.image, self.convergence)
         self.plain = theta is self.image
-        trial, bound = step(theta)
         best = self.bounds[-1]
+        try:
+            trial, bound = step(theta)
+        except BROKEN_RUN:
+            if self.plain:
+                raise
+            bound = -np.inf  # The proposal was no set of parameters at all.
         self.rejected = not self.plain and not bound >= best - SLACK * abs(best)
         if self.rejected:
             self.accelerator.reject()

@@ -20,7 +20,7 @@ from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._contender import Contender, alike, raised
 from sklearn_genmodel.em._convergence import Convergence
 from sklearn_genmodel.em._init import agreeing_order, complete, nearest_rows, partitions, whitened
-from sklearn_genmodel.em._loop import run_em
+from sklearn_genmodel.em._loop import BROKEN_RUN, run_em
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._rows import Rows
 from sklearn_genmodel.em._steps import (
@@ -35,12 +35,11 @@ from sklearn_genmodel.em._steps import (
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.variational import log_normalize
 
-__all__ = ["BROKEN_RUN", "Search"]
+__all__ = ["Search"]
 
 Array = NDArray[np.float64]
 
 TINY = float(np.finfo(np.float64).tiny)
-BROKEN_RUN = (ArithmeticError, np.linalg.LinAlgError)
 # Rounds of the tournament: passes, and the share of the contenders that go on.
 ROUNDS = ((5, 0.5), (15, 0.25), (40, 0.125))
 FINALISTS = 3

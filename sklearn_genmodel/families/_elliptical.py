@@ -112,8 +112,10 @@ class Elliptical(Family):
         return n_components * n_features + self._structure.n_parameters(n_components, n_features)
 
     def width(self, n_features: int) -> int:
-        """Size of (1, x, second-order terms)."""
-        return self._structure.width(n_features)
+        """Size of (1, x, second-order terms), or of a few rows where these are not formed."""
+        structure = self._structure
+        prefers_triangular = structure.prefers_triangular(n_features)
+        return 4 * n_features if prefers_triangular else structure.width(n_features)
 
     def to_vector(self, params: Any, like: Any) -> Array:
         """Locations in units of those of `like`, and log-Cholesky factors."""
@@ -138,7 +140,7 @@ class Elliptical(Family):
         at_floor = on_floor(matrices, total, self.reg_covar)
         if structure.shared:
             return at_floor
-        free = not structure.coupled and np.ndim(params[1]) == 3
+        free = not structure.coupled and getattr(params[1], "ndim", 0) == 3
         return at_floor | on_few_rows(n_rows, len(total), free=free) | by_chance(matrices, n_rows)
 
     def dependent_columns(self, pooled: Any) -> NDArray[np.intp]:
@@ -220,13 +222,14 @@ class Elliptical(Family):
         locations = moments.centers + offsets
         if self.reg_covar == 0 or _same(structure.floor(estimates, minimum), estimates):
             return locations, estimates, False
-        if moments.current is not None:
+        current = moments.current
+        if current is not None and not _same(structure.floor(current, minimum), current):
             # The unit of the floor may change from pass to pass. No M-step is worse than standing
             # still if the floor rises no higher than the current matrices.
-            current = structure.dense(moments.current, *locations.shape)
-            reached = min(1.0, thinnest(current, np.diag(minimum)).min())
+            matrices = structure.dense(current, *locations.shape)
+            reached = min(1.0, thinnest(matrices, np.diag(minimum)).min())
             minimum = np.maximum(minimum * reached, TINY)
-        floored = structure.constrained(scatter, counts, d, minimum, moments.current)
+        floored = structure.constrained(scatter, counts, d, minimum, current)
         return locations, floored, True
 
     def _minimum(self, moments: Moments, offsets: Array, scatter: Array) -> Array:

@@ -44,7 +44,7 @@ def settled_mle(family: Family, X: Array, resp: Array) -> Any:
         tried = _extrapolated(family, params, once, twice)
         values = [_weighted_log_lik(family, X, resp, point) for point in (twice, tried)]
         params = tried if values[1] > values[0] else twice
-        previous, best = best, max(values)
+        previous, best = best, max(best, *values)
         stalled = stalled + 1 if best - previous <= ROUNDING * abs(best) else 0
         if stalled == PATIENCE:
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -20,12 +21,14 @@ class GaussianParams(NamedTuple):
     """Parameters of Gaussian components.
 
     ``means`` has shape (n_components, n_features). The shape of ``covariances`` follows the
-    covariance type: "full" (n_components, n_features, n_features), "tied" (n_features,
-    n_features), "diag" (n_components, n_features), "spherical" (n_components,).
+    covariance type: matrices (n_components, n_features, n_features), for "tied" one of them
+    without the first axis; variances (n_components, n_features) for "diag", "VEI" and "EVI",
+    (n_features,) for "tied_diag"; (n_components,) for "spherical", () for "tied_spherical". For
+    "factor" it is `FactorCovariances`, with loadings and noise.
     """
 
     means: Array
-    covariances: Array
+    covariances: Any
 
 
 class Gaussian(Elliptical):
@@ -33,17 +36,30 @@ class Gaussian(Elliptical):
 
     Parameters
     ----------
-    covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
-        One matrix per component, one matrix for all components, a variance per component and
-        column, or a variance per component.
+    covariance_type : str, default="full"
+        "full", "tied", "diag", "spherical": one matrix per component, one matrix for all
+        components, a variance per component and column, or a variance per component. "tied_diag"
+        and "tied_spherical": variances that all components share. "factor": loadings and noise.
+        Also mclust's three letters for volume, shape and orientation, each E(qual), V(arying) or
+        I (axes along the columns): "VVV" is "full", "EEE" is "tied", and so forth.
     reg_covar : float, default=1e-6
         Floor of the covariances, relative to the variance of each column in the data: in units of
         those variances no component has an eigenvalue below it. Estimates above the floor are
         not changed at all, and at the floor the M-step is the maximum under the constraint, so
         the bound still never decreases. 0 means no floor.
+    n_factors : int, default=1
+        Columns of the loadings of "factor".
+    loadings : {"free", "common"}, default="free"
+        Whether the components of "factor" have loadings of their own.
+    noise : {"diag", "tied_diag", "spherical", "tied_spherical"}, default="diag"
+        Structure of the noise of "factor".
+    prior : NormalInverseWishart, "default" or None, default=None
+        Conjugate prior, "default" being ``NormalInverseWishart()``, which the data fill in; None
+        is maximum likelihood.
 
     See Also
     --------
+    StudentT : Real columns with outliers.
     Poisson : Counts.
     Bernoulli : Yes/no columns.
 
@@ -54,8 +70,16 @@ class Gaussian(Elliptical):
     1e8, and would cancel to fewer than eight digits, is computed by triangular solves about its
     own mean instead.
 
+    Missing values (NaN) are taken to be missing at random: the likelihood is that of what was
+    observed, and the E-step takes the exact expectation of what was not, given what was, for all
+    rows of a missing-data pattern at once. Each pattern of a block costs a factorisation per
+    component. Rows with nothing observed count for the mixing weights only.
+
     References
     ----------
+    Little, R. J. A. and Rubin, D. B. (2019). Statistical Analysis with Missing Data, third edition,
+    section 11.2. Wiley.
+
     McLachlan, G. J. and Peel, D. (2000). Finite Mixture Models, chapter 3. Wiley.
 
     Examples
@@ -90,12 +114,21 @@ class Gaussian(Elliptical):
 
     def suffstats(self, X: Array, resp: Array, params: GaussianParams | None = None) -> Moments:
         """Expected moments, or plain ones about the mean of these rows at a start."""
-        if params is not None or np.isnan(X.sum()):
-            return super().suffstats(X, resp, params)
         structure, d = self._structure, X.shape[1]
+        if params is not None:
+            return super().suffstats(X, resp, params)
+        if np.isnan(X.sum()) or structure.prefers_triangular(d):
+            # Iterative M-steps are to find a start of their own.
+            return replace(super().suffstats(X, resp), current=None)
         centers = np.broadcast_to(X.mean(axis=0), (resp.shape[1], d))
         features = structure.features((X - centers[0]).T, np.eye(d))
         return Moments(structure, centers, *structure.accumulate(resp.T, features, d))
+
+    def weighted_mle(self, X: Array, resp: Array) -> GaussianParams:
+        """One M-step, or the limit of many where values are missing."""
+        if np.isnan(X.sum()):
+            return super().weighted_mle(X, resp)
+        return self.m_step(self.suffstats(X, resp))
 
     def m_step(self, stats: Moments) -> GaussianParams:
         """Weighted means and covariances, the latter kept above the floor."""

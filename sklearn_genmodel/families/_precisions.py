@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel.families._arrays import Accumulate, Array, JointStats, Kernel
+from sklearn_genmodel.families._arrays import Accumulate, Array, Kernel
 from sklearn_genmodel.families._covariance import LOG_2PI, Structure
 from sklearn_genmodel.families._moments import Moments, normal_densities
 from sklearn_genmodel.families._special import digamma_gap, stirling_remainder
 
-__all__ = ["LARGEST_DOF", "SMALLEST_DOF", "ScaledMoments", "best_version", "student_kernel"]
+__all__ = ["LARGEST_DOF", "SMALLEST_DOF", "ScaledMoments", "StudentStats", "student_kernel"]
 
 Counts = NDArray[np.intp]
 
@@ -96,6 +96,49 @@ class ScaledMoments:
         )
 
 
+@dataclass(frozen=True)
+class StudentStats:
+    """The same statistics at several degrees of freedom, the current ones first.
+
+    Parameters
+    ----------
+    versions : tuple of ScaledMoments
+    """
+
+    versions: tuple[ScaledMoments, ...]
+
+    def __add__(self, other: StudentStats) -> StudentStats:
+        pairs = list(zip(self.versions, other.versions, strict=False))
+        if not all(np.array_equal(mine.dof, theirs.dof) for mine, theirs in pairs):
+            # Statistics of other parameters, as in online EM: leaps would compare the two.
+            pairs = pairs[:1]
+        return StudentStats(tuple(mine + theirs for mine, theirs in pairs))
+
+    def __mul__(self, factor: float) -> StudentStats:
+        return StudentStats(tuple(version * factor for version in self.versions))
+
+    def best(self, *, together: bool) -> ScaledMoments:
+        """Statistics of every component at those degrees of freedom that suit it best.
+
+        Parameters
+        ----------
+        together : bool
+            Whether the choice is one for all components, as their moments are not apart.
+
+        Returns
+        -------
+        best : ScaledMoments
+        """
+        best = self.versions[0]
+        gains = np.stack([version.gains for version in self.versions])
+        gains[0] = LEAST_GAIN * best.counts
+        if together:
+            return self.versions[int(gains.sum(axis=1).argmax())]
+        for choice, version in enumerate(self.versions[1:], start=1):
+            best = best.with_components(version, gains.argmax(axis=0) == choice)
+        return best
+
+
 def student_kernel(structure: Structure, params: Any, *, leaps: bool) -> Kernel:
     """Log-densities and expected statistics of blocks of rows.
 
@@ -109,8 +152,7 @@ def student_kernel(structure: Structure, params: Any, *, leaps: bool) -> Kernel:
     Returns
     -------
     kernel : callable
-        See `Family.kernel`; the statistics are `JointStats` of `ScaledMoments`, those at the
-        current degrees of freedom first.
+        See `Family.kernel`; the statistics are `StudentStats`.
     """
     densities = normal_densities(structure, params.locations, params.scales)
     n_features = params.locations.shape[1]
@@ -124,7 +166,7 @@ def student_kernel(structure: Structure, params: Any, *, leaps: bool) -> Kernel:
         distances = np.maximum(-2.0 * normal, 0.0)
         standard = versions[0].log_prob(distances, n_observed)
 
-        def accumulate(resp: Array) -> JointStats:
+        def accumulate(resp: Array) -> StudentStats:
             resp = resp if n_observed.all() else resp * (n_observed > 0)
             parts: list[ScaledMoments] = []
             for version in versions:
@@ -141,38 +183,11 @@ def student_kernel(structure: Structure, params: Any, *, leaps: bool) -> Kernel:
                     dof=version.dof[:, 0],
                 )
                 parts.append(part)
-            return JointStats(tuple(parts))
+            return StudentStats(tuple(parts))
 
         return standard - half_log_det, accumulate
 
     return block
-
-
-def best_version(stats: JointStats, *, together: bool) -> ScaledMoments:
-    """Statistics of every component at those degrees of freedom that suit it best.
-
-    Parameters
-    ----------
-    stats : JointStats of ScaledMoments
-        From `student_kernel`.
-    together : bool
-        Whether the choice is one for all components, as their moments are not apart.
-
-    Returns
-    -------
-    best : ScaledMoments
-    """
-    first, *others = stats.parts
-    if not others:
-        return first
-    gains = np.stack([part.gains for part in stats.parts])
-    gains[0] = LEAST_GAIN * first.counts
-    if together:
-        return stats.parts[int(gains.sum(axis=1).argmax())]
-    best = first
-    for choice, part in enumerate(others, start=1):
-        best = best.with_components(part, gains.argmax(axis=0) == choice)
-    return best
 
 
 class _Version(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel.families._arrays import TINY, Array, JointStats, Kernel
+from sklearn_genmodel.families._arrays import TINY, Array, Kernel
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._elliptical import Elliptical, divided
 from sklearn_genmodel.families._newton import gamma_shapes
@@ -16,7 +16,7 @@ from sklearn_genmodel.families._precisions import (
     LARGEST_DOF,
     SMALLEST_DOF,
     ScaledMoments,
-    best_version,
+    StudentStats,
     student_kernel,
 )
 
@@ -141,9 +141,9 @@ class StudentT(Elliptical):
         """Prepare these parameters for a pass over blocks of rows."""
         return student_kernel(self._structure, params, leaps=self._fixed_dof is None)
 
-    def m_step(self, stats: JointStats) -> StudentTParams:
+    def m_step(self, stats: StudentStats) -> StudentTParams:
         """Locations, scale matrices and degrees of freedom, the mean of u free beside them."""
-        chosen = best_version(stats, together=self.coupled)
+        chosen = stats.best(together=self.coupled)
         expansion = self._expansion(chosen)
         # With enough rows that are equal the scale has no unit left but that of the other rows.
         n_values = chosen.counts.sum() * chosen.moments.sums.shape[1]

@@ -40,6 +40,8 @@ def components(make, covariance_type):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_contract_of_reduced_families(family_type, seed):
     family, params = components(family_type, "full")
+    # Of components that overlap every weighting has heavy tails, which estimates settle fast on.
+    params = params._replace(**{params._fields[0]: 0.2 * LOCATIONS})
     check_family(*family.marginal(params, np.array([2, 0])), random_state=seed)
     check_family(*family.conditional(params, [0.3, np.nan, np.nan]), random_state=seed)
 

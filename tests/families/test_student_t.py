@@ -229,6 +229,19 @@ def test_fits_of_other_software_are_reached(name):
         assert log_lik == pytest.approx(record["loglik"], abs=1e-6 * weights.sum())
 
 
+def test_statistics_of_other_parameters_add_without_leaps():
+    family, params = TABLE["full"]
+    X = np.random.default_rng(0).standard_normal((50, 3))
+    near, far = (
+        family.suffstats(X, np.ones((50, 2)), params._replace(dof=dof)) for dof in (DOF, 10.0 * DOF)
+    )
+    assert len(near.versions) == 1
+    assert len(far.versions) == 3
+    half = near * 0.5 + far * 0.5
+    assert len(half.versions) == 1
+    np.testing.assert_allclose(half.versions[0].counts, 50.0)
+
+
 def test_old_faithful():
     X = load_old_faithful().data
     mixture = EMMixture(2, family=StudentT(), random_state=0).fit(X)
