@@ -1,0 +1,164 @@
+"""Checks of the arguments of `VAEEstimator`."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+
+from sklearn_genmodel._validation import check_number
+from sklearn_genmodel.vae._likelihood_names import LIKELIHOODS
+from sklearn_genmodel.vae._networks import ACTIVATIONS
+from sklearn_genmodel.vae._objectives import OBJECTIVES
+from sklearn_genmodel.vae._optimizers import OPTIMIZERS
+from sklearn_genmodel.vae._priors import Prior, StandardNormal
+
+__all__ = ["check_arguments", "check_continued", "resolve_prior"]
+
+SCALES = ("unit", "learned", "learned_scalar", "network")
+SCHEDULES = (None, "cosine", "plateau")
+DTYPES = ("float32", "float64", "bfloat16")
+INTEGERS = ("n_latent", "n_draws", "batch_size", "max_epochs", "n_iter_no_change", "n_score_draws")
+NUMBERS = ("beta", "free_bits", "weight_decay", "tol", "kl_warmup")
+FLAGS = ("early_stopping", "standardize", "warm_start")
+
+
+def check_arguments(vae: Any) -> None:
+    """Check the arguments of a `VAEEstimator` that do not depend on data.
+
+    Parameters
+    ----------
+    vae : VAEEstimator
+
+    Raises
+    ------
+    ValueError
+        Names the argument, its value, and what it may be.
+    """
+    for name in INTEGERS:
+        check_number(name, getattr(vae, name), numbers.Integral, low=1)
+    for name in NUMBERS:
+        check_number(name, getattr(vae, name), numbers.Real, low=0)
+    for name in FLAGS:
+        if not isinstance(getattr(vae, name), (bool, np.bool_)):
+            raise ValueError(f"{name} must be True or False, got {getattr(vae, name)!r}.")
+    if not isinstance(vae.verbose, bool):
+        check_number("verbose", vae.verbose, numbers.Integral, low=0)
+    _check_shares(vae)
+    _check_choices(vae)
+    _check_scale("decoder_scale", vae.decoder_scale, SCALES)
+    _check_scale("encoder_scale", vae.encoder_scale, ("unit", "learned"))
+    _check_hidden("encoder", vae.encoder)
+    _check_hidden("decoder", vae.decoder)
+
+
+def check_continued(vae: Any, n_features: int) -> None:
+    """Check that training can go on from the model of the last fit.
+
+    Parameters
+    ----------
+    vae : VAEEstimator
+        Fitted before.
+    n_features : int
+
+    Raises
+    ------
+    ValueError
+        If the columns, or arguments that shape the model, changed.
+    """
+    module = vae.module_
+    last = module.likelihood.n_features, module.n_latent, type(module.likelihood)
+    now = n_features, vae.n_latent, LIKELIHOODS[vae.likelihood]
+    if last != now:
+        raise ValueError(
+            f"The model to go on with has (n_features, n_latent, likelihood) = "
+            f"({last[0]}, {last[1]}, {last[2].__name__}), asked for are ({now[0]}, {now[1]}, "
+            f"{now[2].__name__}): set warm_start=False and call fit for a new model."
+        )
+
+
+def resolve_prior(prior: Any) -> Prior:
+    """Turn "standard_normal" into its object; pass priors through.
+
+    Parameters
+    ----------
+    prior : str or Prior
+
+    Returns
+    -------
+    prior : Prior
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    if isinstance(prior, str) and prior == "standard_normal":
+        return StandardNormal()
+    if not isinstance(prior, Prior):
+        raise ValueError(
+            f"prior={prior!r}: choose 'standard_normal', MixturePrior(n_components) or "
+            "VampPrior(n_pseudo_inputs) of sklearn_genmodel.vae."
+        )
+    for name, low in (("n_components", 1), ("n_pseudo_inputs", 1)):
+        if hasattr(prior, name):
+            check_number(name, getattr(prior, name), numbers.Integral, low=low)
+    return prior
+
+
+def _check_shares(vae: Any) -> None:
+    _check_positive("learning_rate", vae.learning_rate)
+    if vae.kl_warmup > 1:
+        raise ValueError(
+            f"kl_warmup={vae.kl_warmup!r} is a share of max_epochs: choose a number from 0 to 1."
+        )
+    _check_positive("validation_fraction", vae.validation_fraction)
+    if vae.validation_fraction >= 1:
+        raise ValueError(
+            f"validation_fraction={vae.validation_fraction!r} must lie between 0 and 1."
+        )
+
+
+def _check_choices(vae: Any) -> None:
+    _check_choice("activation", vae.activation, tuple(ACTIVATIONS))
+    _check_choice("objective", vae.objective, tuple(OBJECTIVES))
+    _check_choice("lr_schedule", vae.lr_schedule, SCHEDULES)
+    _check_choice("dtype", vae.dtype, DTYPES)
+    if not callable(vae.optimizer):
+        more = ", or pass a factory (parameter_groups, lr) -> optimizer"
+        _check_choice("optimizer", vae.optimizer, tuple(OPTIMIZERS), more)
+    _check_choice("likelihood", vae.likelihood, tuple(LIKELIHOODS))
+
+
+def _check_choice(name: str, value: Any, choices: tuple[str | None, ...], more: str = "") -> None:
+    if not (value is None or isinstance(value, str)) or value not in choices:
+        listed = ", ".join(map(repr, choices))
+        raise ValueError(f"{name}={value!r}: choose one of {listed}{more}.")
+
+
+def _check_scale(name: str, scale: Any, choices: tuple[str, ...]) -> None:
+    if isinstance(scale, str):
+        _check_choice(name, scale, choices, ", or a positive number")
+    else:
+        _check_positive(name, scale)
+
+
+def _check_positive(name: str, value: Any) -> None:
+    check_number(name, value, numbers.Real, low=0)
+    if value == 0:
+        raise ValueError(f"{name} must be positive, got {value!r}.")
+
+
+def _check_hidden(name: str, hidden: Any) -> None:
+    if callable(hidden):
+        return
+    good = isinstance(hidden, (tuple, list)) and all(
+        isinstance(size, (int, np.integer)) and not isinstance(size, bool) and size >= 1
+        for size in hidden
+    )
+    if not good:
+        raise ValueError(
+            f"{name} must be a tuple of hidden sizes, () for an affine map, or a factory "
+            f"(n_inputs, n_outputs) -> torch.nn.Module, got {hidden!r}."
+        )

@@ -1,0 +1,159 @@
+"""From an estimator's arguments and a table to a model, and to a training run."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sklearn_genmodel.vae._arguments import resolve_prior
+from sklearn_genmodel.vae._data import Rows, Scaling, find_scaling, make_rows
+from sklearn_genmodel.vae._device import private_seed, resolve_device
+from sklearn_genmodel.vae._likelihood_names import LIKELIHOODS
+from sklearn_genmodel.vae._likelihoods import Likelihood
+from sklearn_genmodel.vae._module import VAEModule
+from sklearn_genmodel.vae._networks import Dense, build_network
+from sklearn_genmodel.vae._state import TrainingState
+from sklearn_genmodel.vae._training import Training, TrainingOptions
+
+__all__ = ["Model", "assemble", "build_model", "make_training", "n_warmup_epochs", "new_state"]
+
+Array = NDArray[np.float64]
+
+
+class Model(NamedTuple):
+    """A module, and the maps between the units of the data and its own."""
+
+    module: VAEModule
+    scaling: Scaling
+
+
+def build_model(vae: Any, X: Array, rng: np.random.Generator) -> Model:
+    """Make a model for a table, with weights drawn and scales set from the data.
+
+    Parameters
+    ----------
+    vae : VAEEstimator
+    X : ndarray of shape (n_samples, n_features)
+        Checked rows, NaN where a cell is missing.
+    rng : Generator
+
+    Returns
+    -------
+    model : Model
+    """
+    likelihood = LIKELIHOODS[vae.likelihood].for_rows(X, vae.decoder_scale)
+    scaling = find_scaling(X, likelihood, standardize=vae.standardize)
+    outputs = likelihood.start(scaling.to_model(X))
+    with private_seed(rng):
+        module = assemble(vae, likelihood, len(scaling.input_offset))
+    if isinstance(module.decoder, Dense):
+        with torch.no_grad():
+            module.decoder.layers[-1].bias.copy_(torch.as_tensor(outputs))
+    return Model(place(module, vae), scaling)
+
+
+def assemble(vae: Any, likelihood: Likelihood, n_inputs: int) -> VAEModule:
+    """Make the networks and the prior that a likelihood needs, with weights drawn at random.
+
+    Parameters
+    ----------
+    vae : VAEEstimator
+    likelihood : Likelihood
+    n_inputs : int
+        Inputs of the encoder.
+
+    Returns
+    -------
+    module : VAEModule
+    """
+    k, scale = vae.n_latent, _encoder_scale(vae.encoder_scale)
+    n_codes = k * (2 if scale is None else 1)
+    encoder = build_network("encoder", vae.encoder, n_inputs, n_codes, vae.activation)
+    decoder = build_network("decoder", vae.decoder, k, likelihood.n_outputs, vae.activation)
+    prior = resolve_prior(vae.prior).build(k, n_inputs)
+    return VAEModule(encoder, decoder, likelihood, prior, scale, k)
+
+
+def place(module: VAEModule, vae: Any) -> VAEModule:
+    """Move a module to the device and precision that an estimator asks for."""
+    dtype = torch.float64 if vae.dtype == "float64" else torch.float32
+    placed: VAEModule = module.to(resolve_device(vae.device), dtype)
+    return placed
+
+
+def new_state(rng: np.random.Generator) -> TrainingState:
+    """State of a run that has not begun."""
+    return TrainingState(seeds=rng.integers(2**63, size=3))
+
+
+def n_warmup_epochs(share: float, max_epochs: int) -> int:
+    """Epochs of a warm-up; at least one epoch comes after it."""
+    return min(int(share * max_epochs), max_epochs - 1)
+
+
+def make_training(
+    vae: Any, model: Model, X: Array, weights: Array | None, state: TrainingState, *, validate: bool
+) -> Training:
+    """Put rows on the device, hold some out, and make a run of them.
+
+    Parameters
+    ----------
+    vae : VAEEstimator
+    model : Model
+    X : ndarray of shape (n_samples, n_features)
+    weights : ndarray of shape (n_samples,) or None
+    state : TrainingState
+    validate : bool
+        Whether rows are held out for early stopping, if there are two at least.
+
+    Returns
+    -------
+    training : Training
+    """
+    train = np.arange(len(X))
+    held_out, offset = None, 0.0
+    if validate and len(X) > 1:
+        order = np.random.default_rng(state.seeds[0]).permutation(len(X))
+        n_held_out = min(math.ceil(vae.validation_fraction * len(X)), len(X) - 1)
+        train, kept = np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+        held_out, offset = _part(model, X, weights, kept)
+    rows, train_offset = _part(model, X, weights, train)
+    options = _options(vae)
+    return Training(model.module, rows, held_out, options, state, (train_offset, offset))
+
+
+def _part(model: Model, X: Array, weights: Array | None, index: Any) -> tuple[Rows, float]:
+    """Rows of some positions, and their weighted mean log-Jacobian."""
+    part, weight = X[index], None if weights is None else weights[index]
+    rows = make_rows(part, weight, model.module.likelihood, model.scaling, model.module.like)
+    return rows, float(np.average(model.scaling.log_jacobian(part), weights=weight))
+
+
+def _options(vae: Any) -> TrainingOptions:
+    return TrainingOptions(
+        objective=vae.objective,
+        n_draws=vae.n_draws,
+        beta=vae.beta,
+        n_kl_warmup=n_warmup_epochs(vae.kl_warmup, vae.max_epochs),
+        n_prior_warmup=n_warmup_epochs(resolve_prior(vae.prior).warmup, vae.max_epochs),
+        free_bits=vae.free_bits,
+        optimizer=vae.optimizer,
+        learning_rate=vae.learning_rate,
+        lr_schedule=vae.lr_schedule,
+        weight_decay=vae.weight_decay,
+        batch_size=vae.batch_size,
+        max_epochs=vae.max_epochs,
+        tol=vae.tol,
+        n_iter_no_change=vae.n_iter_no_change,
+        autocast=vae.dtype == "bfloat16",
+    )
+
+
+def _encoder_scale(scale: str | float) -> float | None:
+    if isinstance(scale, str):
+        return 1.0 if scale == "unit" else None
+    return float(scale)

@@ -1,0 +1,151 @@
+"""From a checked table to tensors: standardised columns, encoder inputs, masks and weights."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sklearn_genmodel.vae._likelihoods import Likelihood, deviations
+
+__all__ = ["Rows", "Scaling", "find_scaling", "make_rows"]
+
+Array = NDArray[np.float64]
+
+
+class Scaling(NamedTuple):
+    """Affine maps between the data and the model: cells by ``(x - offset) / scale``.
+
+    ``offset`` and ``scale`` have one entry per column of the data, ``input_offset`` and
+    ``input_scale`` one per input of the encoder.
+    """
+
+    offset: Array
+    scale: Array
+    input_offset: Array
+    input_scale: Array
+
+    def to_model(self, X: Array) -> Array:
+        """Cells in the units of the model."""
+        return (X - self.offset) / self.scale
+
+    def to_data(self, values: Array) -> Array:
+        """Cells in the units of the data."""
+        return self.offset + self.scale * values
+
+    def log_jacobian(self, X: Array) -> Array:
+        """What turns log-densities of rows in the model's units into those of the data: (n,)."""
+        seen = (~np.isnan(X)).astype(np.float64)
+        return -(seen @ np.log(self.scale))
+
+
+class Rows(NamedTuple):
+    """Rows on a device.
+
+    ``inputs`` (n_rows, n_inputs) go into the encoder, ``cells`` (n_rows, n_features) into the
+    likelihood, ``mask`` is 1 where a cell was seen (None if all were), ``weights`` (n_rows,) have
+    mean 1.
+    """
+
+    inputs: Any
+    cells: Any
+    mask: Any
+    weights: Any
+
+    def take(self, index: Any) -> Rows:
+        """Rows by their positions."""
+        inputs = self.inputs.index_select(0, index)
+        same = self.cells is self.inputs
+        cells = inputs if same else self.cells.index_select(0, index)
+        mask = None if self.mask is None else self.mask.index_select(0, index)
+        return Rows(inputs, cells, mask, self.weights.index_select(0, index))
+
+    def block(self, block: slice) -> Rows:
+        """Rows of a slice, as views."""
+        inputs = self.inputs[block]
+        cells = inputs if self.cells is self.inputs else self.cells[block]
+        mask = None if self.mask is None else self.mask[block]
+        return Rows(inputs, cells, mask, self.weights[block])
+
+    def split(self, size: int) -> list[Rows]:
+        """Batches of one size, as views."""
+        starts = range(0, len(self.weights), size)
+        return [self.block(slice(start, start + size)) for start in starts]
+
+
+def find_scaling(X: Array, likelihood: Likelihood, *, standardize: bool) -> Scaling:
+    """Means and deviations of the columns that are seen, as far as the likelihood allows.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        NaN where a cell is missing.
+    likelihood : Likelihood
+    standardize : bool
+        False leaves data and inputs as they are.
+
+    Returns
+    -------
+    scaling : Scaling
+    """
+    features = likelihood.features(X)
+    n_features, n_inputs = X.shape[1], features.shape[1]
+    scaling = Scaling(
+        np.zeros(n_features), np.ones(n_features), np.zeros(n_inputs), np.ones(n_inputs)
+    )
+    if not standardize:
+        return scaling
+    rescaled = np.broadcast_to(likelihood.rescaled, n_features)
+    return Scaling(
+        offset=np.where(rescaled, column_means(X), 0.0),
+        scale=np.where(rescaled, deviations(X), 1.0),
+        input_offset=column_means(features),
+        input_scale=likelihood.spread(features),
+    )
+
+
+def column_means(X: Array) -> Array:
+    """Mean of what is seen of every column, without overflow."""
+    unit = np.nanmax(np.abs(X), axis=0)
+    unit = np.where(unit > 0, unit, 1.0)
+    means: Array = unit * np.nanmean(X / unit, axis=0)
+    return means
+
+
+def make_rows(
+    X: Array, weights: Array | None, likelihood: Likelihood, scaling: Scaling, like: Any
+) -> Rows:
+    """Put checked rows on a device.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    weights : ndarray of shape (n_samples,) or None
+    likelihood : Likelihood
+    scaling : Scaling
+    like : tensor
+        Gives dtype and device.
+
+    Returns
+    -------
+    rows : Rows
+    """
+    missing = np.isnan(X)
+    features = likelihood.features(X)
+    inputs = np.nan_to_num((features - scaling.input_offset) / scaling.input_scale)
+    relative = np.ones(len(X)) if weights is None else weights * (len(X) / weights.sum())
+    on_device = _tensor(inputs, like)
+    alike = features is X and np.all(scaling.offset == scaling.input_offset)
+    alike = alike and np.all(scaling.scale == scaling.input_scale)
+    if alike and not missing.any():
+        return Rows(on_device, on_device, None, _tensor(relative, like))
+    cells = np.where(missing, likelihood.filler, scaling.to_model(X))
+    mask = _tensor(~missing, like) if missing.any() else None
+    return Rows(on_device, _tensor(cells, like), mask, _tensor(relative, like))
+
+
+def _tensor(values: Any, like: Any) -> Any:
+    # A copy: torch warns of arrays that are read-only.
+    return torch.tensor(values, dtype=like.dtype, device=like.device)

@@ -1,0 +1,106 @@
+"""Where tensors live, how many threads work on them, and where random numbers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+__all__ = ["few_threads", "inference_dtype", "private_seed", "resolve_device", "torch_generator"]
+
+# Below this many parameters, handing work to threads costs more than the work.
+SMALL_NETWORK = 2_000_000
+
+
+def resolve_device(device: Any) -> Any:
+    """Turn the argument `device` into a torch device that exists.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        "auto" is CUDA, then MPS, then the CPU.
+
+    Returns
+    -------
+    device : torch.device
+
+    Raises
+    ------
+    ValueError
+        If the device is unknown to torch, or is not there.
+    """
+    if device == "auto":
+        return torch.device(_best_device())
+    try:
+        chosen = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"device={device!r} is unknown: choose 'auto', 'cpu', 'cuda', 'cuda:0' or 'mps'."
+        ) from error
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": _has_mps()}
+    if not here.get(chosen.type, False):
+        raise ValueError(
+            f"device={device!r} was asked for, but torch {torch.__version__} finds no such device "
+            "on this machine: choose device='auto' or 'cpu', or install a build of torch for it."
+        )
+    return chosen
+
+
+def inference_dtype(device: Any, dtype: Any) -> Any:
+    """Precision of scores: double on the CPU, that of training elsewhere."""
+    return torch.float64 if device.type == "cpu" else dtype
+
+
+@contextmanager
+def few_threads(n_parameters: int) -> Iterator[None]:
+    """One thread for a small network, and as many as before afterwards."""
+    before = torch.get_num_threads()
+    if n_parameters < SMALL_NETWORK:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def private_seed(rng: np.random.Generator) -> Iterator[None]:
+    """Seed torch's global generator for the block, and restore it: networks draw weights from it.
+
+    Parameters
+    ----------
+    rng : Generator
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(rng.integers(2**63)))
+        yield
+
+
+def torch_generator(rng: np.random.Generator, device: Any) -> Any:
+    """Return a torch generator seeded by a NumPy one.
+
+    Parameters
+    ----------
+    rng : Generator
+    device : torch.device
+
+    Returns
+    -------
+    generator : torch.Generator
+    """
+    generator = torch.Generator(device=device)
+    generator.manual_seed(int(rng.integers(2**63)))
+    return generator
+
+
+def _has_mps() -> bool:
+    return bool(torch.backends.mps.is_available())
+
+
+def _best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if _has_mps() else "cpu"

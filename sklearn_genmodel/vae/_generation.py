@@ -1,0 +1,108 @@
+"""What can be made without rows: samples, and paths through the latent space."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_genmodel._compat import as_generator
+from sklearn_genmodel._validation import check_number
+from sklearn_genmodel.vae._inference import LatentInference, inference_model
+from sklearn_genmodel.vae._likelihoods import to_array
+
+__all__ = ["LatentGeneration"]
+
+Array = NDArray[np.float64]
+
+
+class LatentGeneration(LatentInference):
+    """Methods of a fitted variational autoencoder that make rows (L15)."""
+
+    def sample(
+        self, n_samples: int = 1, random_state: Any = None, *, return_mean: bool = False
+    ) -> Array:
+        """Draw rows: z from the prior, then x from the decoder's distribution.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        random_state : int, RandomState, Generator or None, default=None
+            None takes the estimator's own ``random_state``.
+        return_mean : bool, default=False
+            Whether to return the means of x given z, without the noise of x.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            In the units of the data.
+        """
+        check_is_fitted(self, "module_")
+        check_number("n_samples", n_samples, numbers.Integral, low=1)
+        rng = as_generator(self.random_state if random_state is None else random_state)
+        Z = self._draw_latents(n_samples, rng)
+        if return_mean:
+            return self.inverse_transform(Z)
+        module, scaling = inference_model(self.module_, self._scaling)
+        with torch.inference_mode():
+            outputs = module.decode(torch.as_tensor(Z, dtype=module.like.dtype).to(module.like))
+            return scaling.to_data(module.likelihood.sample(outputs, rng))
+
+    def interpolate(self, first: Any, last: Any, n_steps: int = 10) -> Array:
+        """Means of x on the straight line between the latents of two rows.
+
+        Parameters
+        ----------
+        first, last : array-like of shape (n_features,)
+        n_steps : int, default=10
+            Rows returned, both ends included.
+
+        Returns
+        -------
+        X : ndarray of shape (n_steps, n_features)
+        """
+        check_number("n_steps", n_steps, numbers.Integral, low=2)
+        start, end = self.transform(np.stack([np.asarray(first), np.asarray(last)]))
+        shares = np.linspace(0.0, 1.0, n_steps)[:, None]
+        return self.inverse_transform((1.0 - shares) * start + shares * end)
+
+    def traverse(self, unit: int, values: Any = None, row: Any = None) -> Array:
+        """Means of x while one latent unit moves and the others stay.
+
+        Parameters
+        ----------
+        unit : int
+            Which latent unit, from 0.
+        values : array-like of shape (n_values,), default=None
+            Values of the unit; None is 9 values from -3 to 3.
+        row : array-like of shape (n_features,), default=None
+            Where the other units stay: at the latents of this row, or at 0.
+
+        Returns
+        -------
+        X : ndarray of shape (n_values, n_features)
+        """
+        check_is_fitted(self, "module_")
+        n_latent = self.module_.n_latent
+        check_number("unit", unit, numbers.Integral, low=0)
+        if unit >= n_latent:
+            raise ValueError(f"unit={unit}, but there are {n_latent} latent units, from 0.")
+        values = np.linspace(-3.0, 3.0, 9) if values is None else np.asarray(values, dtype=float)
+        origin = np.zeros(n_latent) if row is None else self.transform(np.asarray(row)[None])[0]
+        Z = np.tile(origin, (len(values), 1))
+        Z[:, unit] = values
+        return self.inverse_transform(Z)
+
+    def _draw_latents(self, n_samples: int, rng: np.random.Generator) -> Array:
+        module, _ = inference_model(self.module_, self._scaling)
+        with torch.inference_mode():
+            components = [to_array(part) for part in module.components()]
+        log_weights, means, log_scales = components
+        weights = np.exp(log_weights)
+        labels = rng.choice(len(weights), size=n_samples, p=weights / weights.sum())
+        noise = rng.standard_normal((n_samples, module.n_latent))
+        return means[labels] + np.exp(log_scales[labels]) * noise

@@ -1,0 +1,294 @@
+"""What can be asked about rows: latents, bounds, densities, reconstructions, missing cells."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    DensityMixin,
+    TransformerMixin,
+)
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_genmodel._compat import as_generator
+from sklearn_genmodel._validation import check_rows, check_supports, check_weights
+from sklearn_genmodel.vae._build import Model
+from sklearn_genmodel.vae._data import Rows, make_rows
+from sklearn_genmodel.vae._device import inference_dtype
+from sklearn_genmodel.vae._likelihoods import to_array
+from sklearn_genmodel.vae._scoring import (
+    Bound,
+    bound_of_rows,
+    by_blocks,
+    importance_weighted,
+    log_evidence,
+    resampled_outputs,
+)
+
+__all__ = ["LatentInference", "Posterior", "inference_model"]
+
+Array = NDArray[np.float64]
+
+
+class Posterior(NamedTuple):
+    """q(z | x) of every row: means and standard deviations, (n_samples, n_latent) each."""
+
+    means: Array
+    scales: Array
+
+
+def _has_components(vae: Any) -> bool:
+    """Whether the prior of an estimator has components; what `available_if` asks."""
+    if not isinstance(vae.prior, str):
+        return True
+    raise AttributeError(
+        f"prior={vae.prior!r} has no components to predict: choose MixturePrior(n_components)."
+    )
+
+
+class LatentInference(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator
+):
+    """Methods of a fitted variational autoencoder that take rows.
+
+    Needs ``module_`` and ``_scaling``, ``n_latent``, ``n_score_draws`` and ``random_state``.
+    """
+
+    module_: Any
+    _scaling: Any
+    n_score_draws: int
+    random_state: Any
+
+    def posterior(self, X: Any) -> Posterior:
+        """Means and standard deviations of q(z | x).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        posterior : Posterior
+            Named tuple of ``means`` and ``scales``, of shape (n_samples, n_latent).
+        """
+        model, rows, _ = self._rows(X)
+        means, log_scales = by_blocks(rows, 1, lambda part: model.module.posterior(part.inputs))
+        return Posterior(means, np.exp(log_scales))
+
+    def transform(self, X: Any) -> Array:
+        """Posterior means, a function of the row alone.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        latents : ndarray of shape (n_samples, n_latent)
+        """
+        return self.posterior(X).means
+
+    def elbo(self, X: Any) -> Bound:
+        """Lower bound of log p(x) and its terms, in nats and in the units of the data (L3, L11).
+
+        The expectation over q is the mean over `n_score_draws` draws that all rows share; the KL
+        term is exact under a standard normal prior.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        bound : Bound
+            Named tuple of arrays of shape (n_samples,): ``elbo``, ``reconstruction``, ``kl``,
+            ``expected_log_joint``, ``entropy``; all constants included.
+        """
+        model, rows, X = self._rows(X)
+        bound = bound_of_rows(model.module, rows, self.n_score_draws)
+        jacobian = model.scaling.log_jacobian(X)
+        return bound._replace(
+            elbo=bound.elbo + jacobian,
+            reconstruction=bound.reconstruction + jacobian,
+            expected_log_joint=bound.expected_log_joint + jacobian,
+        )
+
+    def score_samples(self, X: Any) -> Array:
+        """Estimate log p(x) of every row, in nats and in the units of the data (L4).
+
+        log (1 / S) sum_s p(x | z_s) p(z_s) / q(z_s | x), with S = `n_score_draws` draws that all
+        rows share. The estimate is a lower bound on average and rises to log p(x) with S.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Missing cells (NaN) are left out: the density is that of the others.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,)
+        """
+        model, rows, X = self._rows(X)
+        log_density = log_evidence(model.module, rows, self.n_score_draws)
+        return log_density + model.scaling.log_jacobian(X)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Weighted mean of `score_samples`, in nats per row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        log_density = self.score_samples(X)
+        weights = check_weights(sample_weight, len(log_density))
+        return float(np.average(log_density, weights=weights))
+
+    @available_if(_has_components)
+    def predict_proba(self, X: Any) -> Array:
+        """Posterior probability of every component of a `MixturePrior` or `VampPrior`.
+
+        p(k | x) is the importance-weighted mean of p(k | z) over draws that all rows share.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        resp : ndarray of shape (n_samples, n_components)
+            Rows sum to 1.
+        """
+        model, rows, _ = self._rows(X)
+        components = model.module.components()
+        return importance_weighted(
+            model.module,
+            rows,
+            self.n_score_draws,
+            lambda z: torch.softmax(components.log_joint(z), -1),
+        )
+
+    @available_if(_has_components)
+    def predict(self, X: Any) -> NDArray[np.intp]:
+        """Most probable component of every row, under a prior that has components.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        labels : ndarray of int, shape (n_samples,)
+        """
+        return self.predict_proba(X).argmax(axis=1)
+
+    def impute(self, X: Any, *, draw: bool = False, random_state: Any = None) -> Array:
+        """Fill missing cells, given those of the same row that were seen.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where a cell is missing.
+        draw : bool, default=False
+            Whether to fill with a draw from p(missing | seen), by importance resampling, instead
+            of its importance-weighted mean (for labels, the most probable one).
+        random_state : int, RandomState, Generator or None, default=None
+            Of the draws; None takes the estimator's own.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            In double precision; cells that were seen are as they were.
+
+        References
+        ----------
+        Mattei, P.-A. and Frellsen, J. (2019). MIWAE: deep generative modelling and imputation of
+        incomplete data sets, section 3. International Conference on Machine Learning.
+        """
+        model, rows, X = self._rows(X)
+        if draw:
+            rng = as_generator(self.random_state if random_state is None else random_state)
+            outputs = resampled_outputs(model.module, rows, self.n_score_draws, rng)
+            cells = model.module.likelihood.sample(outputs, rng)
+        else:
+            cells = self._expected_cells(model, rows)
+        return np.where(np.isnan(X), model.scaling.to_data(cells), X)
+
+    def reconstruct(self, X: Any) -> Array:
+        """Means of the decoder at the posterior means.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+        """
+        return self.inverse_transform(self.transform(X))
+
+    def inverse_transform(self, Z: Any) -> Array:
+        """Means of x given latents.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, n_latent)
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            In the units of the data.
+        """
+        check_is_fitted(self, "module_")
+        model = inference_model(self.module_, self._scaling)
+        Z = np.asarray(Z, dtype=np.float64)
+        n_latent = model.module.n_latent
+        if Z.ndim != 2 or Z.shape[1] != n_latent:
+            raise ValueError(
+                f"Latents have shape {Z.shape}, expected (n_samples, {n_latent}) as `transform` "
+                "returns them."
+            )
+        with torch.inference_mode():
+            outputs = model.module.decode(_like(Z, model))
+            cells = to_array(model.module.likelihood.mean(outputs))
+        return model.scaling.to_data(cells)
+
+    def _expected_cells(self, model: Model, rows: Rows) -> Array:
+        module, likelihood = model.module, model.module.likelihood
+        expectation = importance_weighted(
+            module, rows, self.n_score_draws, lambda z: likelihood.expectation(module.decode(z))
+        )
+        return to_array(likelihood.cells(torch.as_tensor(expectation)))
+
+    def _rows(self, X: Any) -> tuple[Model, Rows, Array]:
+        """Checked rows, on the device of the model, and as an array."""
+        check_is_fitted(self, "module_")
+        X = check_rows(self, X, reset=False, allow_nan=True).astype(np.float64, copy=False)
+        model = inference_model(self.module_, self._scaling)
+        likelihood = model.module.likelihood
+        check_supports(self, X, likelihood.supports, fitting=False)
+        return model, make_rows(X, None, likelihood, model.scaling, model.module.like), X
+
+
+def inference_model(module: Any, scaling: Any) -> Model:
+    """Copy a module for computing without training, in double precision where that is quick."""
+    like = module.like
+    copied = copy.deepcopy(module).to(inference_dtype(like.device, like.dtype)).eval()
+    return Model(copied.requires_grad_(requires_grad=False), scaling)
+
+
+def _like(values: Array, model: Model) -> Any:
+    like = model.module.like
+    return torch.as_tensor(values, dtype=like.dtype, device=like.device)

@@ -1,0 +1,102 @@
+"""Encoder and decoder networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import nn
+
+__all__ = ["ACTIVATIONS", "Dense", "build_network"]
+
+ACTIVATIONS: dict[str, Callable[[], Any]] = {
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
+}
+
+
+class Dense(nn.Module):
+    """Affine maps with an activation between each two; no hidden layer is one affine map.
+
+    Parameters
+    ----------
+    n_inputs, n_outputs : int
+    hidden : tuple of int
+        Sizes of the hidden layers.
+    activation : str
+        A name of `ACTIVATIONS`.
+    """
+
+    def __init__(
+        self, n_inputs: int, n_outputs: int, hidden: tuple[int, ...], activation: str
+    ) -> None:
+        super().__init__()
+        sizes = [n_inputs, *hidden, n_outputs]
+        self.activation = activation
+        self.activate = ACTIVATIONS[activation]()
+        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(sizes))
+
+    def forward(self, values: Any) -> Any:
+        """Map rows (n_rows, n_inputs) to (n_rows, n_outputs)."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            values = self.activate(layer(values))
+        return last(values)
+
+
+def build_network(
+    name: str, network: Any, n_inputs: int, n_outputs: int, activation: str
+) -> nn.Module:
+    """Make an encoder or decoder, and check that it maps what it must to what it must.
+
+    Parameters
+    ----------
+    name : str
+        "encoder" or "decoder", for messages.
+    network : sequence of int or callable
+        Hidden sizes, or a factory ``(n_inputs, n_outputs) -> torch.nn.Module``.
+    n_inputs, n_outputs : int
+    activation : str
+        Of a dense network.
+
+    Returns
+    -------
+    module : torch.nn.Module
+
+    Raises
+    ------
+    TypeError
+        If the factory returns no module.
+    ValueError
+        If the module cannot take n_inputs columns, or returns another number than n_outputs.
+    """
+    if not callable(network):
+        return Dense(n_inputs, n_outputs, tuple(network), activation)
+    module = network(n_inputs, n_outputs)
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"The factory {name} returned {type(module).__name__}: it must return a "
+            "torch.nn.Module that maps (n_rows, n_inputs) to (n_rows, n_outputs)."
+        )
+    _check_shapes(name, module, n_inputs, n_outputs)
+    return module
+
+
+def _check_shapes(name: str, module: nn.Module, n_inputs: int, n_outputs: int) -> None:
+    asked = f"it must map (n_rows, {n_inputs}) to (n_rows, {n_outputs})"
+    training = module.training
+    try:
+        with torch.no_grad():
+            shape = tuple(module.eval()(torch.zeros(2, n_inputs)).shape)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise ValueError(f"The {name} cannot take its inputs: {asked}, but {error}") from error
+    module.train(training)
+    if shape != (2, n_outputs):
+        raise ValueError(f"The {name} maps 2 rows to shape {shape}: {asked}.")

@@ -1,0 +1,70 @@
+"""What callbacks and the terminal are told of a fit."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from sklearn_genmodel._compat import FitTask
+from sklearn_genmodel.vae._build import Model
+from sklearn_genmodel.vae._training import Training
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """Told of every epoch; tells callbacks and the reader of the terminal.
+
+    Parameters
+    ----------
+    vae : VAEEstimator
+    X, y, sample_weight : object
+        The data, as the user passed them.
+    callbacks : bool, default=True
+    """
+
+    def __init__(
+        self, vae: Any, X: Any, y: Any, sample_weight: Any, *, callbacks: bool = True
+    ) -> None:
+        self.vae = vae
+        self.task = FitTask(vae, X, y, sample_weight) if callbacks else None
+
+    def begin(self, model: Model) -> None:
+        """Take the model that will be trained."""
+        self.model = model
+        if self.vae.verbose:
+            n_parameters = sum(p.numel() for p in model.module.parameters())
+            device = model.module.like.device
+            print(f"VAEEstimator: {n_parameters} parameters on device {device}")
+
+    def __call__(self, training: Training) -> bool:
+        """Take the training after an epoch; True stops it."""
+        if self.vae.verbose > 1 or (self.vae.verbose and training.now.n_epochs % 10 == 0):
+            print(f"VAEEstimator: epoch {training.now.n_epochs}, {_line(training.now.history[-1])}")
+        return self.task is not None and self.task.iteration(lambda: self._attributes(training))
+
+    def end(self, training: Training) -> None:
+        """Tell that the fit is over."""
+        if self.task is not None:
+            self.task.end(self._attributes(training))
+        if self.vae.verbose:
+            epoch = training.now.history[-1]
+            print(f"VAEEstimator: {training.now.n_epochs} epochs, {_line(epoch)}")
+
+    def _attributes(self, training: Training) -> dict[str, Any]:
+        """What an estimator needs to predict, and to resume."""
+        return {
+            "module_": copy.deepcopy(self.model.module),
+            "_scaling": self.model.scaling,
+            "_training": training.state(),
+            "history_": list(training.now.history),
+            "n_iter_": training.now.n_epochs,
+        }
+
+
+def _line(epoch: Any) -> str:
+    validation = (
+        f", validation {epoch.validation:.6g}" if epoch.validation == epoch.validation else ""
+    )
+    rolled_back = "; lost: rolled back, step halved" if epoch.rolled_back else ""
+    return f"bound {epoch.elbo:.6g} nats per row{validation}{rolled_back}"

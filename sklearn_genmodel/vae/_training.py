@@ -1,0 +1,290 @@
+"""The training loop: stochastic gradients of the bound, epoch by epoch (L13).
+
+Rows stay on the device. An epoch is one permutation in batches of one size, the last filled up
+with rows of weight 0, and ends with the one synchronisation that reads its sums.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from sklearn_genmodel.vae._data import Rows
+from sklearn_genmodel.vae._flat import FlatParameters
+from sklearn_genmodel.vae._module import VAEModule
+from sklearn_genmodel.vae._objectives import objective_value
+from sklearn_genmodel.vae._optimizers import make_optimizer
+from sklearn_genmodel.vae._priors import Components
+from sklearn_genmodel.vae._state import Epoch, TrainingState
+from sklearn_genmodel.vae._steps import make_step
+
+__all__ = ["Training", "TrainingOptions", "run_epochs"]
+
+# A gradient is shortened to this many times the running mean of the norms before it.
+LONGEST_STEP, NORM_MEMORY = 10.0, 0.02
+# A bound that is lower than at the start by so many times was lost by a step that was too long.
+FALL, PROBED_ROWS = 1e2, 256
+MOST_ROLLBACKS = 40
+BATCHES_AT_A_TIME, ROWS_AT_A_TIME = 32, 4096
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Arguments of the estimator that training needs; see `VAEEstimator`."""
+
+    objective: str
+    n_draws: int
+    beta: float
+    n_kl_warmup: int
+    n_prior_warmup: int
+    free_bits: float
+    optimizer: Any
+    learning_rate: float
+    lr_schedule: str | None
+    weight_decay: float
+    batch_size: int
+    max_epochs: int
+    tol: float
+    n_iter_no_change: int
+    autocast: bool
+
+    def kl_weight(self, epoch: int) -> float:
+        """Weight of the KL term: rises to beta over the warm-up."""
+        return self.beta * min(1.0, (epoch + 1) / (self.n_kl_warmup + 1))
+
+    def lr(self, epoch: int) -> float:
+        """Step size that the schedule sets."""
+        if self.lr_schedule != "cosine":
+            return self.learning_rate
+        share = min(epoch / self.max_epochs, 1.0)
+        return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * share))
+
+
+class Training:
+    """A run: the model with its optimiser and generator, made from a state and saved as one.
+
+    Parameters
+    ----------
+    module : VAEModule
+        Trained in place.
+    rows : Rows
+    held_out : Rows or None
+        For validation.
+    options : TrainingOptions
+    state : TrainingState
+        A new one, or one of an earlier run to go on with.
+    offsets : tuple of float
+        Mean log-Jacobian of the rows and of those held out.
+    """
+
+    def __init__(
+        self,
+        module: VAEModule,
+        rows: Rows,
+        held_out: Rows | None,
+        options: TrainingOptions,
+        state: TrainingState,
+        offsets: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        self.module, self.rows, self.held_out = module, rows, held_out
+        self.options, self.now, self.offsets = options, copy.deepcopy(state), offsets
+        self.flat = FlatParameters(module)
+        self.optimizer = make_optimizer(
+            options.optimizer, options.learning_rate, options.weight_decay, self.flat
+        )
+        self.step = make_step(
+            module, self.flat, options.objective, options.free_bits, autocast=options.autocast
+        )
+        self.generator = torch.Generator(device=module.like.device)
+        self._resume(state)
+        self.probe_noise = self._noise_for(rows.block(slice(PROBED_ROWS)))
+        if state.probe is None:
+            self.now.probe = self._probe().item()
+        self.held_out_noise: Any = None if held_out is None else self._noise_for(held_out)
+
+    def state(self) -> TrainingState:
+        """The state as a value that nothing here will change."""
+        state = copy.deepcopy(self.now)
+        state.parameters = self.flat.copy()
+        state.optimizer = copy.deepcopy(self.optimizer.state_dict())
+        state.optimizer_name = type(self.optimizer).__name__
+        state.generator = self.generator.get_state()
+        return state
+
+    def run_epoch(self) -> None:
+        """Train for one epoch, and find out whether the bound still rises."""
+        start, options, now = time.perf_counter(), self.options, self.now
+        lr, kl_weight = now.lr_factor * options.lr(now.n_epochs), options.kl_weight(now.n_epochs)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        if not self.module.prior.started and now.n_epochs >= options.n_prior_warmup:
+            self._start_prior()
+        before = self.flat.copy(), copy.deepcopy(self.optimizer.state_dict()), now.gradient_norm
+        values = self._pass_over_rows(kl_weight)
+        good = all(map(math.isfinite, values)) and values[-1] > self._lowest
+        elbo, reconstruction, kl, validation = self._in_data_units(values)
+        seconds = time.perf_counter() - start
+        now.history.append(
+            Epoch(elbo, reconstruction, kl, validation, seconds, lr, kl_weight, not good)
+        )
+        now.n_epochs += 1
+        if not good:
+            self._roll_back(*before)
+        else:
+            now.is_over = self._is_over(validation if self.held_out is not None else elbo)
+
+    def finish(self) -> None:
+        """Leave the best validated parameters in the module."""
+        if self.held_out is not None and self.now.best is not None:
+            self.flat.restore(self.now.best)
+
+    @property
+    def _lowest(self) -> float:
+        n_features = self.rows.cells.shape[1]
+        return -FALL * (abs(self.now.probe or 0.0) + n_features)
+
+    def _resume(self, state: TrainingState) -> None:
+        if state.generator is None:
+            self.generator.manual_seed(int(state.seeds[2]))
+            return
+        self.flat.restore([p.to(self.flat.vector.device) for p in state.parameters])
+        if type(self.optimizer).__name__ == state.optimizer_name:
+            self.optimizer.load_state_dict(copy.deepcopy(state.optimizer))
+        self.generator.set_state(state.generator)
+
+    def _start_prior(self) -> None:
+        """Let the prior see where the rows lie in the latent space."""
+        rng = np.random.default_rng(self.now.seeds[1])
+        with torch.no_grad():
+            parts = [
+                self.module.posterior(block.inputs) for block in self.rows.split(ROWS_AT_A_TIME)
+            ]
+            means, log_scales = map(torch.cat, zip(*parts, strict=True))
+            posteriors = Components(means.new_zeros(len(means)), means, log_scales)
+            self.module.prior.start(posteriors, self.rows.inputs, rng)
+
+    def _noise_for(self, rows: Rows) -> Any:
+        generator = torch.Generator(device=rows.inputs.device)
+        generator.manual_seed(int(self.now.seeds[1]))
+        return self._noise(len(rows.weights), generator)
+
+    def _noise(self, n_rows: int, generator: Any, *more: int) -> Any:
+        shape = (*more, self.options.n_draws, n_rows, self.module.n_latent)
+        like = self.module.like
+        return torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
+
+    def _pass_over_rows(self, kl_weight: float) -> list[float]:
+        """Step through all batches; the mean bound, its terms, and its value on validation rows."""
+        total = self.module.like.new_zeros(3)
+        self.module.train()
+        for rows, noise in self._batches():
+            total += self.step(rows, noise, kl_weight)
+            self._clip()
+            self.optimizer.step()
+        self.module.eval()
+        means = total / self.rows.weights.sum()
+        # The one synchronisation of an epoch.
+        return torch.cat([means, self._validate(), self._probe()[None]]).tolist()
+
+    def _batches(self) -> Iterator[tuple[Rows, Any]]:
+        n_rows = len(self.rows.weights)
+        size = min(self.options.batch_size, n_rows)
+        n_batches = -(-n_rows // size)
+        order = torch.randperm(n_rows, generator=self.generator, device=self.generator.device)
+        n_fill = n_batches * size - n_rows
+        order = torch.cat([order, order[:n_fill]])
+        for first in range(0, n_batches, BATCHES_AT_A_TIME):
+            n_here = min(BATCHES_AT_A_TIME, n_batches - first)
+            rows = self.rows.take(order[first * size : (first + n_here) * size])
+            noise = self._noise(size, self.generator, n_here)
+            if first + n_here == n_batches and n_fill:
+                rows.weights[-n_fill:] = 0.0
+            yield from zip(rows.split(size), noise, strict=True)
+
+    def _clip(self) -> None:
+        gradient, longest = self.flat.gradient, self.now.gradient_norm
+        norm = torch.linalg.vector_norm(gradient)
+        if longest is None:
+            self.now.gradient_norm = norm
+            return
+        shorter = (LONGEST_STEP * longest / norm.clamp(min=1e-30)).clamp(max=1.0)
+        gradient *= shorter
+        self.now.gradient_norm = torch.lerp(longest, norm * shorter, NORM_MEMORY)
+
+    def _validate(self) -> Any:
+        if self.held_out is None:
+            return self.module.like.new_zeros(1)
+        total = self.module.like.new_zeros(())
+        n_rows = len(self.held_out.weights)
+        with torch.no_grad():
+            for start in range(0, n_rows, ROWS_AT_A_TIME):
+                block = slice(start, start + ROWS_AT_A_TIME)
+                rows, noise = self.held_out.block(block), self.held_out_noise[:, block]
+                value = objective_value(self.module, rows, noise, self.options.objective)
+                total = total + value * rows.weights.sum()
+        return (total / self.held_out.weights.sum())[None]
+
+    def _in_data_units(self, values: list[float]) -> tuple[float, float, float, float]:
+        elbo, reconstruction, kl, validation, _ = values
+        train, held_out = self.offsets
+        validation = validation + held_out if self.held_out is not None else math.nan
+        return elbo + train, reconstruction + train, kl, validation
+
+    def _probe(self) -> Any:
+        """Bound of a few rows at these parameters, which the last step may have spoilt."""
+        rows = self.rows.block(slice(PROBED_ROWS))
+        with torch.no_grad():
+            return objective_value(self.module, rows, self.probe_noise, self.options.objective)
+
+    def _roll_back(self, parameters: list[Any], optimizer: dict[str, Any], norm: Any) -> None:
+        self.flat.restore(parameters)
+        self.optimizer.load_state_dict(optimizer)
+        self.now.gradient_norm = norm
+        self.now.lr_factor *= 0.5
+        if sum(epoch.rolled_back for epoch in self.now.history) > MOST_ROLLBACKS:
+            raise FloatingPointError(
+                f"The bound was lost in {MOST_ROLLBACKS} epochs, although the step was "
+                f"halved each time, to {self.now.lr_factor * self.options.learning_rate:.3g}. "
+                "Look for extreme values in X, set standardize=True, or use dtype='float64'."
+            )
+
+    def _is_over(self, value: float) -> bool:
+        """Keep the best parameters; True if the bound has not risen for long."""
+        now, options = self.now, self.options
+        if now.n_epochs <= max(options.n_kl_warmup, options.n_prior_warmup):
+            return False
+        if value > now.best_value:
+            now.best_value = value
+            now.best = self.flat.copy() if self.held_out is not None else None
+        rose = value > now.reference + options.tol
+        now.reference = max(value, now.reference) if rose else now.reference
+        now.n_stale = 0 if rose else now.n_stale + 1
+        patience = max(1, options.n_iter_no_change // 2)
+        if options.lr_schedule == "plateau" and now.n_stale and now.n_stale % patience == 0:
+            now.lr_factor *= 0.5
+        return self.held_out is not None and now.n_stale >= options.n_iter_no_change
+
+
+def run_epochs(training: Training, n_epochs: int, after_epoch: Callable[[Training], bool]) -> None:
+    """Train until the bound on held-out rows stops rising, a monitor says so, or for `n_epochs`.
+
+    Parameters
+    ----------
+    training : Training
+    n_epochs : int
+        Of the run, those before a checkpoint included.
+    after_epoch : callable
+        Told of the training after every epoch; True stops.
+    """
+    stopped = False
+    while training.now.n_epochs < n_epochs and not training.now.is_over and not stopped:
+        training.run_epoch()
+        stopped = after_epoch(training)
+    training.finish()

@@ -1,0 +1,129 @@
+"""Densities against scipy, draws against means, and codes, zeros and shares at their edges."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
+from scipy.special import expit, log_softmax
+
+torch = pytest.importorskip("torch")
+
+from sklearn_genmodel.vae import VAEEstimator  # noqa: E402
+from sklearn_genmodel.vae._likelihood_names import LIKELIHOODS  # noqa: E402
+
+N = 3
+RNG = np.random.default_rng(0)
+OUTPUTS = RNG.normal(size=(50, N))
+MORE = RNG.normal(size=(50, N))
+SCALE = 1.7
+
+
+def zero_inflated(x, log_mean, odds):
+    mean, share = np.exp(log_mean), expit(odds)
+    counted = stats.nbinom(SCALE, SCALE / (SCALE + mean)).logpmf(x) + np.log1p(-share)
+    return np.where(x == 0, np.logaddexp(np.log(share), counted), counted)
+
+
+REFERENCES = {
+    "gaussian": (lambda x, o, _: stats.norm(o, SCALE).logpdf(x), OUTPUTS),
+    "student_t": (lambda x, o, _: stats.t(1 + 9.0 ** tanh_7(9), o, SCALE).logpdf(x), OUTPUTS),
+    "bernoulli": (lambda x, o, _: stats.bernoulli(expit(o)).logpmf(x), OUTPUTS),
+    "poisson": (lambda x, o, _: stats.poisson(np.exp(o)).logpmf(x), OUTPUTS),
+    "negative_binomial": (
+        lambda x, o, _: stats.nbinom(SCALE, SCALE / (SCALE + np.exp(o))).logpmf(x),
+        OUTPUTS,
+    ),
+    "zero_inflated_negative_binomial": (zero_inflated, np.concatenate([OUTPUTS, MORE], axis=1)),
+    "beta": (
+        lambda x, o, _: stats.beta(SCALE * expit(o), SCALE * expit(-o)).logpdf(x),
+        OUTPUTS,
+    ),
+}
+
+
+def tanh_7(dof):
+    """The bound on scales, seen from the first degrees of freedom: log(9) is squashed to this."""
+    return 7.0 * np.tanh(np.log(dof) / 7.0) / np.log(dof)
+
+
+def cells(name):
+    rng = np.random.default_rng(1)
+    if name in {"gaussian", "student_t"}:
+        return 3.0 * rng.normal(size=(50, N))
+    if name == "beta":
+        return rng.beta(0.5, 0.5, size=(50, N)).clip(1e-9, 1 - 1e-9)
+    return rng.integers(0, 2 if name == "bernoulli" else 9, size=(50, N)).astype(float)
+
+
+@pytest.mark.parametrize("name", list(REFERENCES))
+def test_densities_are_scipys(name):
+    reference, outputs = REFERENCES[name]
+    X = cells(name)
+    likelihood = LIKELIHOODS[name](N, SCALE).double()
+    found = likelihood.log_prob(torch.as_tensor(X), torch.as_tensor(outputs)).detach().numpy()
+    expected = reference(X, outputs[:, :N], outputs[:, N:])
+    assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", list(REFERENCES))
+def test_draws_have_the_mean_and_the_density(name):
+    _, outputs = REFERENCES[name]
+    likelihood = LIKELIHOODS[name](N, SCALE).double()
+    row = torch.as_tensor(outputs[:1]).expand(40_000, -1)
+    with torch.no_grad():
+        draws = likelihood.sample(row, np.random.default_rng(0))
+        mean = likelihood.mean(row[:1]).numpy()[0]
+        # E[-log p(x)] is the entropy, which the spread of the draws must match: its mean over
+        # half of the draws is that over the other half.
+        log_prob = likelihood.log_prob(torch.as_tensor(draws), row).numpy()
+    error = draws.std(axis=0) / 200.0
+    assert (np.abs(draws.mean(axis=0) - mean) < 5 * error).all()
+    assert np.isfinite(log_prob).all()
+    support = likelihood.support
+    assert support.contains(draws).all()
+
+
+def test_categorical_columns_of_different_length():
+    X = np.array([[0.0, 2.0], [1.0, 0.0], [0.0, 1.0], [1.0, 3.0]])
+    likelihood = LIKELIHOODS["categorical"].for_rows(X, "unit").double()
+    assert likelihood.n_outputs == 2 + 4
+    outputs = RNG.normal(size=(4, 6))
+    expected = [
+        log_softmax(outputs[:, :2], axis=1)[range(4), [0, 1, 0, 1]],
+        log_softmax(outputs[:, 2:], axis=1)[range(4), [2, 0, 1, 3]],
+    ]
+    found = likelihood.log_prob(torch.as_tensor(X), torch.as_tensor(outputs)).numpy()
+    assert_allclose(found, np.stack(expected, axis=1), rtol=1e-12)
+    draws = likelihood.sample(torch.as_tensor(outputs[:1]).expand(50_000, -1), RNG)
+    for column, part in ((0, outputs[0, :2]), (1, outputs[0, 2:])):
+        shares = np.bincount(draws[:, column].astype(int), minlength=len(part)) / 50_000
+        assert_allclose(shares, np.exp(log_softmax(part)), atol=0.012)
+    assert_array_equal(
+        likelihood.mean(torch.as_tensor(outputs))[:, 1], outputs[:, 2:].argmax(axis=1)
+    )
+    assert_array_equal(likelihood.features(X)[0], [1, 0, 0, 0, 1, 0])
+
+
+@pytest.mark.parametrize("scale", ["learned", "learned_scalar", "network", "unit", 0.5])
+@pytest.mark.parametrize(
+    "name",
+    ["gaussian", "student_t", "negative_binomial", "zero_inflated_negative_binomial", "beta"],
+)
+def test_every_scale_trains(name, scale):
+    X = cells(name)
+    vae = VAEEstimator(likelihood=name, decoder_scale=scale, max_epochs=5, random_state=0).fit(X)
+    assert np.isfinite(vae.score_samples(X)).all()
+    assert np.isfinite(vae.sample(10)).all()
+    kl = vae.history_[-1].kl
+    assert kl >= 0
+
+
+def test_network_scales_follow_the_rows():
+    """Noise that grows along the data is learned by scales from the decoder."""
+    rng = np.random.default_rng(0)
+    signal = rng.uniform(-1, 1, size=(800, 1))
+    X = np.concatenate([signal, signal, rng.normal(size=(800, 1)) * np.exp(2 * signal)], axis=1)
+    arguments = {"max_epochs": 50, "learning_rate": 1e-2, "n_latent": 1, "random_state": 0}
+    one = VAEEstimator(decoder_scale="learned", **arguments).fit(X)
+    own = VAEEstimator(decoder_scale="network", **arguments).fit(X)
+    assert own.score(X) > one.score(X) + 0.2

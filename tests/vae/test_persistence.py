@@ -1,0 +1,125 @@
+"""Saved models: the same numbers afterwards, nothing executed, nothing unknown accepted."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("safetensors")
+
+from sklearn_genmodel.vae import (  # noqa: E402
+    ConvDecoder,
+    ConvEncoder,
+    MixturePrior,
+    VAEEstimator,
+    VampPrior,
+)
+
+X = load_digits(as_frame=True).data.iloc[:120]
+MODELS = [
+    VAEEstimator(3, decoder_scale="network", encoder=(8, 4), dtype="float64"),
+    VAEEstimator(likelihood="categorical", random_state=np.random.default_rng(0)),
+    VAEEstimator(likelihood="student_t", prior=MixturePrior(3), encoder_scale=0.5),
+    VAEEstimator(likelihood="poisson", prior=VampPrior(4), encoder=(), decoder=()),
+    VAEEstimator(
+        likelihood="zero_inflated_negative_binomial",
+        encoder=ConvEncoder((8, 8), (4, 8)),
+        decoder=ConvDecoder((8, 8), (4, 8)),
+    ),
+]
+
+
+@pytest.mark.parametrize("vae", MODELS, ids=lambda vae: vae.likelihood)
+def test_a_saved_model_is_the_same(vae, tmp_path):
+    vae = clone(vae).set_params(max_epochs=2).fit(X)
+    path = tmp_path / "model.safetensors"
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    vae.save(path)
+    loaded = VAEEstimator.load(path)
+    assert_array_equal(torch.get_rng_state(), before)
+    assert_array_equal(loaded.score_samples(X), vae.score_samples(X))
+    assert_array_equal(loaded.transform(X), vae.transform(X))
+    assert_array_equal(loaded.sample(3, random_state=0), vae.sample(3, random_state=0))
+    assert_array_equal(loaded.feature_names_in_, vae.feature_names_in_)
+    assert str(loaded.history_) == str(vae.history_)
+    assert (loaded.n_iter_, loaded.active_units_) == (vae.n_iter_, vae.active_units_)
+    assert repr(loaded.set_params(random_state=vae.random_state)) == repr(vae)
+    loaded.set_params(random_state=0).partial_fit(X)
+    assert np.isfinite(loaded.score(X))
+
+
+def header_of(path):
+    content = path.read_bytes()
+    n_bytes = int.from_bytes(content[:8], "little")
+    return content, json.loads(content[8 : 8 + n_bytes]), 8 + n_bytes
+
+
+def rewrite(path, **changes):
+    content, header, end = header_of(path)
+    own = json.loads(header["__metadata__"]["sklearn_genmodel"])
+    own["params"] |= changes.pop("params", {})
+    header["__metadata__"]["sklearn_genmodel"] = json.dumps(own | changes)
+    packed = json.dumps(header).encode()
+    path.write_bytes(len(packed).to_bytes(8, "little") + packed + content[end:])
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"version": 2}, "is of version 2; this version of the library reads version 1"),
+        ({"format": "sklearn_genmodel.EMMixture"}, "not a sklearn_genmodel.VAEEstimator"),
+        ({"params": {"charm": 1}}, "arguments that VAEEstimator does not know: charm"),
+        ({"params": {"prior": {"class": "os.system", "arguments": {}}}}, "names 'os.system'"),
+    ],
+)
+def test_what_is_not_known_is_refused(changes, match, tmp_path):
+    path = tmp_path / "model.safetensors"
+    VAEEstimator(max_epochs=1).fit(X).save(path)
+    rewrite(path, **changes)
+    with pytest.raises(ValueError, match=match):
+        VAEEstimator.load(path)
+
+
+def test_other_files_are_refused(tmp_path):
+    path = tmp_path / "model"
+    for content in (b"", b"\x10\x00\x00\x00\x00\x00\x00\x00not json", pickle.dumps({})):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"is no file that VAEEstimator\.save wrote"):
+            VAEEstimator.load(path)
+
+
+def test_functions_are_not_saved(tmp_path):
+    vae = VAEEstimator(max_epochs=1, encoder=torch.nn.Linear).fit(X)
+    with pytest.raises(ValueError, match=r"encoder=.* cannot be saved"):
+        vae.save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (1, 8, 8), (4, 16), (2, 4, 8)])
+@pytest.mark.parametrize("channels", [(), (4,), (4, 8, 16)])
+def test_convolutions_fit_images_of_any_shape(shape, channels):
+    vae = VAEEstimator(
+        encoder=ConvEncoder(shape, channels), decoder=ConvDecoder(shape, channels), max_epochs=1
+    ).fit(X)
+    assert vae.reconstruct(X).shape == (120, 64)
+    with pytest.raises(ValueError, match="has 6 cells, but the network is asked for 64"):
+        vae.set_params(encoder=ConvEncoder((2, 3))).fit(X)
+
+
+def test_pickles_hold_no_device():
+    """What is pickled is on the CPU, the optimiser's state included."""
+    from sklearn_genmodel.vae._persistence import on_cpu
+
+    vae = VAEEstimator(max_epochs=2).fit(X)
+    state = vae.__getstate__()
+    assert state["module_"] is not vae.module_
+    tensors = [*state["module_"].state_dict().values(), *state["_training"].parameters]
+    tensors += [v for s in state["_training"].optimizer["state"].values() for v in s.values()]
+    assert {tensor.device.type for tensor in tensors} == {"cpu"}
+    assert on_cpu({"a": [1, (2.0,)]}) == {"a": [1, (2.0,)]}

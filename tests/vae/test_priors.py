@@ -1,0 +1,112 @@
+"""Priors: mixtures that cluster, pseudo-inputs, and samples that follow them."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
+from sklearn.base import clone
+from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
+
+torch = pytest.importorskip("torch")
+
+from sklearn_genmodel.vae import MixturePrior, StandardNormal, VAEEstimator, VampPrior  # noqa: E402
+from sklearn_genmodel.vae._priors import Components  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    return make_blobs(300, n_features=6, centers=3, cluster_std=1.0, random_state=0)
+
+
+def test_components_are_a_gaussian_mixture():
+    rng = np.random.default_rng(0)
+    weights, means = np.array([0.2, 0.8]), rng.normal(size=(2, 3))
+    scales, z = np.exp(rng.normal(size=(2, 3))), rng.normal(size=(10, 3))
+    components = Components(*map(torch.as_tensor, (np.log(weights), means, np.log(scales))))
+    density = sum(
+        w * stats.norm(m, s).pdf(z).prod(axis=1)
+        for w, m, s in zip(weights, means, scales, strict=True)
+    )
+    assert_allclose(components.log_prob(torch.as_tensor(z)), np.log(density), rtol=1e-12)
+
+
+def test_a_mixture_prior_clusters(blobs):
+    X, labels = blobs
+    vae = VAEEstimator(
+        2, prior=MixturePrior(3), max_epochs=60, learning_rate=5e-3, early_stopping=False
+    ).set_params(random_state=0)
+    vae.fit(X)
+    assert adjusted_rand_score(labels, vae.predict(X)) > 0.95
+    resp = vae.predict_proba(X)
+    assert_allclose(resp.sum(axis=1), 1.0, rtol=1e-9)
+    assert_array_equal(resp.argmax(axis=1), vae.predict(X))
+    assert_allclose(vae.predict_proba(X[5:6])[0], resp[5], rtol=1e-9)
+
+
+def test_samples_follow_the_prior(blobs):
+    X, _ = blobs
+    arguments = {"max_epochs": 60, "learning_rate": 5e-3, "early_stopping": False}
+    vae = VAEEstimator(2, prior=MixturePrior(3), random_state=0, **arguments).fit(X)
+    drawn = vae.sample(4000)
+    assert_allclose(drawn.mean(axis=0), X.mean(axis=0), atol=0.4)
+    assert_allclose(drawn.std(axis=0), X.std(axis=0), rtol=0.15)
+    without = vae.sample(4000, return_mean=True)
+    assert (without.var(axis=0) < drawn.var(axis=0)).all()
+
+
+def test_samples_of_pseudo_inputs_lie_where_rows_do(blobs):
+    """Fewer samples between the clusters than a standard normal prior puts there."""
+    X, labels = blobs
+    centers = np.array([X[labels == k].mean(axis=0) for k in range(3)])
+
+    def distance(prior):
+        vae = VAEEstimator(2, prior=prior, max_epochs=60, learning_rate=5e-3, random_state=0)
+        drawn = vae.set_params(early_stopping=False).fit(X).sample(1000)
+        return np.linalg.norm(drawn[:, None] - centers, axis=2).min(axis=1).mean()
+
+    assert distance(VampPrior(100)) < 0.9 * distance("standard_normal")
+
+
+def test_a_mixture_prior_is_a_better_density_of_clusters(blobs):
+    X, _ = blobs
+    arguments = {"max_epochs": 60, "learning_rate": 5e-3, "random_state": 0}
+    normal = VAEEstimator(2, **arguments, early_stopping=False).fit(X)
+    mixture = VAEEstimator(2, prior=MixturePrior(3), **arguments, early_stopping=False).fit(X)
+    assert mixture.score(X) > normal.score(X)
+
+
+def test_no_components_nothing_to_predict(blobs):
+    vae = VAEEstimator(max_epochs=1).fit(blobs[0])
+    assert not hasattr(vae, "predict")
+    assert not hasattr(vae, "predict_proba")
+
+
+def test_the_standard_normal_by_name_and_as_an_object(blobs):
+    X, _ = blobs
+    named = VAEEstimator(max_epochs=2, random_state=0).fit(X)
+    given = VAEEstimator(max_epochs=2, random_state=0, prior=StandardNormal()).fit(X)
+    assert_array_equal(named.score_samples(X), given.score_samples(X))
+
+
+def test_priors_are_cloned():
+    vae = VAEEstimator(prior=MixturePrior(4, warmup=0.2))
+    copied = clone(vae).set_params(prior__n_components=5)
+    assert (copied.prior.n_components, copied.prior.warmup) == (5, 0.2)
+    assert vae.prior.n_components == 4
+
+
+def test_paths_through_the_latent_space(blobs):
+    X, _ = blobs
+    vae = VAEEstimator(2, max_epochs=5, random_state=0).fit(X)
+    path = vae.interpolate(X[0], X[1], 5)
+    assert_allclose(path[[0, -1]], vae.reconstruct(X[:2]), rtol=1e-9)
+    middle = vae.transform(X[:2]).mean(axis=0, keepdims=True)
+    assert_allclose(path[2:3], vae.inverse_transform(middle), rtol=1e-9)
+    moved = vae.traverse(1, [-1.0, 0.5], row=X[0])
+    z = vae.transform(X[:1])
+    assert_allclose(moved[1:], vae.inverse_transform([[z[0, 0], 0.5]]), rtol=1e-9)
+    assert vae.traverse(0).shape == (9, 6)
+    posterior = vae.posterior(X)
+    assert_array_equal(posterior.means, vae.transform(X))
+    assert (posterior.scales > 0).all()
