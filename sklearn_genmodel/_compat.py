@@ -53,16 +53,27 @@ class FitTask:
     X, y : object
         The data, as the user passed them.
     sample_weight : object or None
+    task_name : str, default="em-pass"
+        What callbacks are told an iteration is.
+    max_iter : int or None, default=None
+        Largest number of iterations, where it is known in advance.
     """
 
-    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any) -> None:
+    def __init__(
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        task_name: str = "em-pass",
+        max_iter: int | None = None,
+    ) -> None:
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        self.estimator = estimator
+        self.estimator, self.task_name = estimator, task_name
         self.data = {"X": X, "y": y, "metadata": metadata}
         self.context: _Context | None = None
         if getattr(estimator, "_skl_callbacks", None):
-            # How many passes a fit takes is not known in advance.
-            self.context = estimator._init_callback_context(max_subtasks=None)
+            self.context = estimator._init_callback_context(max_subtasks=max_iter)
             self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
 
     def iteration(self, attributes: Callable[[], dict[str, Any]]) -> bool:
@@ -79,7 +90,7 @@ class FitTask:
         """
         if self.context is None:
             return False
-        task = self.context.subcontext(task_name="em-pass")
+        task = self.context.subcontext(task_name=self.task_name)
         task.call_on_fit_task_begin(estimator=self.estimator, **self.data)
         return task.call_on_fit_task_end(
             estimator=self.estimator, reconstruction_attributes=attributes, **self.data
