@@ -1,6 +1,8 @@
-"""What pytest is to leave alone where optional dependencies are missing."""
+"""What pytest is not to collect for doctests."""
 
 from importlib.util import find_spec
 
-# Doctests import the modules that they are in.
-collect_ignore_glob = [] if find_spec("torch") else ["sklearn_genmodel/vae/*"]
+# Helpers of tests, which find each other only once a test has put their folder on the path.
+collect_ignore_glob = ["tests/*/_*.py"]
+if find_spec("torch") is None:
+    collect_ignore_glob += ["sklearn_genmodel/vae/*"]

@@ -148,12 +148,14 @@ class IndependentColumns(ExponentialFamily):
         natural, coefficients = self.natural(params), np.concatenate(linear, axis=1)
 
         def block(X: Array) -> tuple[Array, Accumulate]:
-            if np.isnan(X.sum()):
-                values, seen = self._masked(X)
-                log_prob = coefficients @ values + constant @ seen
-                return log_prob, lambda resp: _observed_moments(resp, values, seen)
             features = self.features(X)
-            return natural @ features, lambda resp: _complete_moments(resp, features, X.shape[1])
+            log_prob = natural @ features
+            # Values that are missing show in the product, where there is less to look through.
+            if not np.isnan(log_prob.sum()):
+                return log_prob, lambda resp: _complete_moments(resp, features, X.shape[1])
+            values, seen = self._masked(X)
+            log_prob = coefficients @ values + constant @ seen
+            return log_prob, lambda resp: _observed_moments(resp, values, seen)
 
         return block
 
