@@ -190,6 +190,23 @@ def compare(problem: Problem, turns: int) -> Iterator[tuple[str, ...]]:
         )
 
 
+def measure(*, quick: bool) -> dict[str, Any]:
+    """Lines of the table under their header, for `run.py`; nothing where a peer is absent."""
+    if any(find_spec(name) is None for name in ("stepmix", "pomegranate", "torch")):
+        return {"header": HEADER, "lines": []}
+    import torch
+
+    torch.set_num_threads(1)
+    lines = []
+    with threadpool_limits(1):
+        for name, (n, d, K), n_levels in PROBLEMS:
+            size = (n // 10 if quick else n, d, K)
+            for line in compare(problem(name, size, n_levels), 5 if quick else 15):
+                print("  ".join(line), flush=True)
+                lines.append(line)
+    return {"header": HEADER, "lines": lines}
+
+
 def main() -> None:
     """Print one line for each problem and peer."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -80,7 +80,8 @@ def check_family(family: Family, params: Any, *, random_state: int = 0) -> None:
 def _check_hyper_parameters(family: Family) -> None:
     copy = clone(family)
     assert repr(copy) == repr(family), "a family holds hyper-parameters only, set in __init__"
-    assert vars(copy) == copy.get_params(deep=False), "__init__ must store its arguments"
+    made = type(copy)(**copy.get_params(deep=False))
+    assert vars(copy) == vars(made), "__init__ must store its arguments, and nothing else"
 
 
 def _check_samples(family: Family, params: Any, X: Array, labels: NDArray[np.intp]) -> None:

@@ -63,15 +63,18 @@ def log_normalize(log_joint: Array) -> tuple[Array, Array]:
     (array([0.25, 0.75]), array([0.4]))
     """
     largest = log_joint.max(axis=-2)
-    impossible = np.isneginf(largest)
-    largest[impossible] = 0.0
+    impossible = np.isneginf(largest) if largest.min(initial=0.0) == -np.inf else None
+    if impossible is not None:
+        largest[impossible] = 0.0
     log_joint -= largest[..., None, :]
     posterior = np.exp(log_joint, out=log_joint)
     total = posterior.sum(axis=-2)
-    total[impossible] = 1.0
-    posterior /= total[..., None, :]
+    if impossible is not None:
+        total[impossible] = 1.0
+    posterior *= np.reciprocal(total)[..., None, :]
     largest += np.log(total)
-    largest[impossible] = -np.inf
+    if impossible is not None:
+        largest[impossible] = -np.inf
     return largest, posterior
 
 

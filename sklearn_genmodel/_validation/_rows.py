@@ -79,7 +79,10 @@ def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool) -> Array
         what = _first_foreign(X)
         if what is None:
             raise
-        raise type(error)(f"{error}. {what}: encode or drop such columns.") from error
+        raise type(error)(
+            f"{error}. {what}: encode or drop such columns, or model them: family='categorical' "
+            "takes labels, Columns takes columns of different kinds."
+        ) from error
     check_finite(rows, column_names(estimator, rows.shape[1]), allow_nan=allow_nan)
     return rows
 
@@ -141,12 +144,12 @@ def _check_support(X: Array, support: SupportLike, names: list[str], *, fitting:
                 f"{negative}Column {names[column]} holds {value:g} in row {row}, which is not "
                 f"{support.description}: choose a family for such values, or recode the column."
             )
-    if support.varies:
+    if support.varies or support.low == -np.inf:
         with np.errstate(all="ignore"):
             low, high = np.fmin.reduce(X, axis=0), np.fmax.reduce(X, axis=0)
         low, high = low.astype(np.float64), high.astype(np.float64)
         _check_squares(low, high, names)
-        if fitting:
+        if fitting and support.varies:
             _check_varies(low, high, names, X)
 
 

@@ -90,11 +90,13 @@ class Run:
         self.plain = theta is self.image
         best = self.bounds[-1]
         try:
-            trial, bound = step(theta)
+            # What a proposal beyond all bounds overflows is told by its bound.
+            with np.errstate(all=None if self.plain else "ignore"):
+                trial, bound = step(theta)
         except BROKEN_RUN:
             if self.plain:
                 raise
-            bound = -np.inf  # The proposal was no set of parameters at all.
+            bound = -np.inf
         self.rejected = not self.plain and not bound >= best - SLACK * abs(best)
         if self.rejected:
             self.accelerator.reject()

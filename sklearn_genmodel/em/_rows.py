@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ Array = NDArray[np.float64]
 Map = Callable[..., Iterable[Any]]
 
 CACHE_FLOATS = 2**17
-SMALLEST_BLOCK, LARGEST_BLOCK = 256, 4096
+SMALLEST_BLOCK, LARGEST_BLOCK = 256, 8192
 BLOCKS_PER_CHUNK = 16
 
 # Up to this many values, data are always sorted and merged.
@@ -139,7 +140,15 @@ def row_threads(n_jobs: int | None) -> Iterator[Map]:
             yield map
         else:
             with ThreadPoolExecutor(n_threads) as executor:
-                yield executor.map
+                yield partial(_map_in_context, executor)
+
+
+def _map_in_context(
+    executor: ThreadPoolExecutor, function: Callable[[Any], Any], items: Iterable[Any]
+) -> Iterator[Any]:
+    """Map over threads that treat floating-point errors as the caller does."""
+    tasks = ((copy_context(), item) for item in items)
+    return executor.map(lambda task: task[0].run(function, task[1]), tasks)
 
 
 def canonical_rows(rows: Rows) -> Rows:

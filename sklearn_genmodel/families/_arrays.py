@@ -16,6 +16,7 @@ __all__ = [
     "Array",
     "JointStats",
     "Kernel",
+    "KindStats",
     "WeightedRows",
     "map_params",
 ]
@@ -100,3 +101,23 @@ class JointStats:
 
     def __mul__(self, factor: float) -> JointStats:
         return JointStats(tuple(part * factor for part in self.parts))
+
+
+@dataclass(frozen=True)
+class KindStats:
+    """Statistics of components of several kinds; ``kinds`` says which of them a component is.
+
+    Parameters
+    ----------
+    kinds : ndarray of int, shape (n_components,)
+    joint : JointStats
+    """
+
+    kinds: NDArray[np.intp]
+    joint: JointStats
+
+    def __add__(self, other: KindStats) -> KindStats:
+        return KindStats(self.kinds, self.joint + other.joint)
+
+    def __mul__(self, factor: float) -> KindStats:
+        return KindStats(self.kinds, self.joint * factor)

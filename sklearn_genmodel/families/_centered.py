@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel
 from sklearn_genmodel.families._base import Family
-from sklearn_genmodel.families._independent import IndependentColumns
+from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
+from sklearn_genmodel.families._independent import IndependentColumns, check_all_or_none
 from sklearn_genmodel.families._prior import known_prior, resolved_prior
 from sklearn_genmodel.families._spikes import spikes
 
@@ -85,13 +86,28 @@ class CenteredColumns(IndependentColumns):
 
     def m_step(self, stats: Any) -> Any:
         """From the weighted means of the statistics observed, pseudo-observations included."""
-        prior, sums, counts = known_prior(self.prior), stats.sums[:, :-1], stats.sums[:, -1:]
-        sums = sums.swapaxes(0, 1)
-        counts = counts.swapaxes(0, 1)
-        if prior is not None:
-            sums = sums + prior.strength * self.means_about(prior.means[:, None], stats.origins)
-            counts = counts + prior.strength
-        return self.from_means_about(sums / np.maximum(counts, TINY), stats.origins)
+        sums = self._posterior_sums(stats)
+        return self.from_means_about(sums[:-1] / np.maximum(sums[-1:], TINY), stats.origins)
+
+    def constrained_m_step(self, stats: Any, constraints: Constraints) -> Any:
+        """Tied distributions pool their statistics; a fixed one is fixed in all its parameters."""
+        check_all_or_none(type(self).__name__, 2, constraints)
+        for labels in list(constraints.tied.values())[:1]:
+            stats = stats.about(np.full_like(stats.origins, stats.origins.mean()))
+            sums = tied_sums(self._posterior_sums(stats).swapaxes(0, 1), labels).swapaxes(0, 1)
+            means = sums[:-1] / np.maximum(sums[-1:], TINY)
+            return overwritten(self.from_means_about(means, stats.origins), constraints)
+        return overwritten(self.m_step(stats), constraints)
+
+    def _posterior_sums(self, stats: Any) -> Array:
+        """Sums of the statistics and counts, pseudo-observations included, (3, K, n_features)."""
+        sums, prior = stats.sums.swapaxes(0, 1), known_prior(self.prior)
+        if prior is None:
+            return np.asarray(sums)
+        pseudo = self.means_about(prior.means[:, None], stats.origins)
+        pseudo = np.broadcast_to(pseudo, (2, *stats.origins.shape))
+        counts = np.ones((1, *stats.origins.shape))
+        return np.asarray(sums + prior.strength * np.concatenate([pseudo, counts]))
 
     def kernel(self, params: Any) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""

@@ -149,6 +149,13 @@ class Columns(Product):
         """
         names = [name for name, _, _ in self.groups]
         families = {name: params.pop(name) for name in names if name in params}
+        nested = {key.partition("__")[0] for key in params}
+        # A family given by name has hyper-parameters once it is one.
+        families |= {
+            name: resolve_family(family)
+            for name, family, _ in self.groups
+            if name in nested and name not in families and isinstance(family, str)
+        }
         if families:
             self.groups = [(n, families.get(n, family), key) for n, family, key in self.groups]
         super().set_params(**params)

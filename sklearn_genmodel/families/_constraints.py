@@ -33,6 +33,10 @@ class Constraints:
     tied: Mapping[str, NDArray[np.intp]] = field(default_factory=dict)
     groups: Mapping[str, Constraints] = field(default_factory=dict)
 
+    def names(self) -> list[str]:
+        """Parameters that are fixed or tied."""
+        return list(dict.fromkeys([*self.fixed, *self.tied, *self.groups]))
+
     def n_lost(self) -> int:
         """How many free parameters fewer there are."""
         held = sum(int(np.isfinite(values).sum()) for values in self.fixed.values())

@@ -38,31 +38,31 @@ class StartedRows(WeightedRows):
 class CustomFamily(Family):
     """A density of one's own, given by functions of rows and of one component's parameters.
 
-    log p(x) = log_density(x, theta)
+    log p(x) = log_prob(x, theta)
 
     where theta is a vector that may be any point of R^n_theta: take exponentials inside where a
     parameter is positive. For a distribution with more structure subclass `Family` instead.
 
     Parameters
     ----------
-    log_density : callable
-        ``log_density(X, theta)``, with rows (n_samples, n_features) and theta (n_theta,), returns
+    log_prob : callable
+        ``log_prob(X, theta)``, with rows (n_samples, n_features) and theta (n_theta,), returns
         the log-density of every row, (n_samples,), in nats, all constants included.
-    expectation : callable
-        ``expectation(theta)`` returns the mean, (n_features,).
+    mean : callable
+        ``mean(theta)`` returns the mean, (n_features,).
     n_theta : int or callable
         Number of parameters of a component; a callable takes n_features.
-    mle : callable, default=None
-        ``mle(X, weights)`` returns the theta that maximises the weighted log-likelihood; all
-        weights are positive. None is a numerical maximum, from the current parameters.
-    draw : callable, default=None
-        ``draw(theta, n_samples, rng)`` returns rows (n_samples, n_features). None means that
+    weighted_mle : callable, default=None
+        ``weighted_mle(X, weights)`` returns the theta that maximises the weighted log-likelihood;
+        all weights are positive. None is a numerical maximum, from the current parameters.
+    sample : callable, default=None
+        ``sample(theta, n_samples, rng)`` returns rows (n_samples, n_features). None means that
         there is no sampling.
     start : array-like of shape (n_theta,) or callable, default=None
         From where to search at first; a callable takes rows and weights. None is the origin.
-    values : Support, default=REALS
+    support : Support, default=REALS
         What a column may hold.
-    accepts_nan : bool, default=False
+    allow_nan : bool, default=False
         Whether the functions deal with NaN, which stands for a missing value.
 
     See Also
@@ -82,7 +82,7 @@ class CustomFamily(Family):
     >>> from sklearn_genmodel import EMMixture
     >>> from sklearn_genmodel.datasets import load_old_faithful
     >>> from sklearn_genmodel.families import CustomFamily
-    >>> def log_density(X, theta):
+    >>> def log_prob(X, theta):
     ...     location, log_scale = theta
     ...     z = np.abs(X[:, 0] - location) * np.exp(-log_scale)
     ...     return np.log(2.0 / np.pi) - log_scale - z - np.log1p(np.exp(-2.0 * z))
@@ -91,7 +91,7 @@ class CustomFamily(Family):
     >>> def start(X, weights):
     ...     return np.average(X[:, 0], weights=weights), np.log(X.std())
     >>> waiting = load_old_faithful().data[:, 1:]
-    >>> family = CustomFamily(log_density, center, n_theta=2, start=start)
+    >>> family = CustomFamily(log_prob, center, n_theta=2, start=start)
     >>> mixture = EMMixture(2, family=family, n_init=4, random_state=0).fit(waiting)
     >>> mixture.params_.theta.round(2)
     array([[79.9 ,  1.44],
@@ -100,38 +100,54 @@ class CustomFamily(Family):
 
     def __init__(
         self,
-        log_density: Callable[[Array, Array], Array],
-        expectation: Callable[[Array], Array],
+        log_prob: Callable[[Array, Array], Array],
+        mean: Callable[[Array], Array],
         n_theta: int | Callable[[int], int],
         *,
-        mle: Callable[[Array, Array], Array] | None = None,
-        draw: Callable[[Array, int, np.random.Generator], Array] | None = None,
+        weighted_mle: Callable[[Array, Array], Array] | None = None,
+        sample: Callable[[Array, int, np.random.Generator], Array] | None = None,
         start: Any = None,
-        values: Support = REALS,
-        accepts_nan: bool = False,
+        support: Support = REALS,
+        allow_nan: bool = False,
     ) -> None:
-        self.log_density = log_density
-        self.expectation = expectation
-        self.n_theta = n_theta
-        self.mle = mle
-        self.draw = draw
-        self.start = start
-        self.values = values
-        self.accepts_nan = accepts_nan
+        # The arguments are called what the methods of every family are called, so they are kept
+        # under names of their own.
+        self._log_prob = log_prob
+        self._mean = mean
+        self._n_theta = n_theta
+        self._weighted_mle = weighted_mle
+        self._sample = sample
+        self._start = start
+        self._support = support
+        self._allow_nan = allow_nan
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002
+        """The arguments of the constructor."""
+        return {name: getattr(self, f"_{name}") for name in self._get_param_names()}
+
+    def set_params(self, **params: Any) -> CustomFamily:
+        """Set arguments of the constructor."""
+        for name, value in params.items():
+            if name not in self._get_param_names():
+                raise ValueError(
+                    f"CustomFamily has no argument {name!r}: {self._get_param_names()}."
+                )
+            setattr(self, f"_{name}", value)
+        return self
 
     @property
     def support(self) -> Support:  # type: ignore[override]
-        """The values given."""
-        return self.values
+        """The support given."""
+        return self._support
 
     @property
     def allow_nan(self) -> bool:  # type: ignore[override]
         """Whether the functions deal with missing values."""
-        return self.accepts_nan
+        return self._allow_nan
 
     def log_prob(self, X: Array, params: CustomParams) -> Array:
         """Log-density of every row under every component, in nats."""
-        return np.stack([self._checked_log_density(X, theta) for theta in params.theta], axis=1)
+        return np.stack([self._checked_log_prob(X, theta) for theta in params.theta], axis=1)
 
     def suffstats(self, X: Array, resp: Array, params: CustomParams | None = None) -> StartedRows:
         """The rows with their weights."""
@@ -142,8 +158,8 @@ class CustomFamily(Family):
         X, resp = stats.rows, stats.resp
         resp = np.where(resp.sum(axis=0) > 0, resp, resp.sum(axis=1, keepdims=True))
         groups = [(X[weights > 0], weights[weights > 0]) for weights in resp.T]
-        if self.mle is not None:
-            estimates = [self.mle(rows, weights) for rows, weights in groups]
+        if self._weighted_mle is not None:
+            estimates = [self._weighted_mle(rows, weights) for rows, weights in groups]
             return CustomParams(np.array(estimates, dtype=np.float64))
         known = stats.current is not None
         first = stats.current.theta if stats.current else self._first(groups, X.shape[1])
@@ -152,7 +168,7 @@ class CustomFamily(Family):
             found = np.empty(points.shape[:2])
             for k, (rows, weights) in enumerate(groups):
                 shares = weights / weights.sum()
-                found[:, k] = [self.log_density(rows, theta) @ shares for theta in points[:, k]]
+                found[:, k] = [self._log_prob(rows, theta) @ shares for theta in points[:, k]]
             return found
 
         return CustomParams(maximize(objective, first, FEW_STEPS if known else MOST_STEPS))
@@ -161,24 +177,24 @@ class CustomFamily(Family):
         self, params: CustomParams, labels: NDArray[np.intp], rng: np.random.Generator
     ) -> Array:
         """Draw one row from component ``labels[i]`` for every i."""
-        if self.draw is None:
+        if self._sample is None:
             raise NotImplementedError(
-                "This CustomFamily cannot sample: give it draw(theta, n_samples, rng)."
+                "This CustomFamily cannot sample: give it sample(theta, n_samples, rng)."
             )
         X = np.empty((len(labels), self.mean(params).shape[1]))
         for k, theta in enumerate(params.theta):
             own = labels == k
-            X[own] = self.draw(theta, int(own.sum()), rng)
+            X[own] = self._sample(theta, int(own.sum()), rng)
         return X
 
     def mean(self, params: CustomParams) -> Array:
-        """The expectations."""
-        means = [np.asarray(self.expectation(theta), dtype=np.float64) for theta in params.theta]
+        """The means."""
+        means = [np.asarray(self._mean(theta), dtype=np.float64) for theta in params.theta]
         return np.stack(means)
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """n_theta for each component."""
-        return n_components * self._n_theta(n_features)
+        return n_components * self._n_parameters(n_features)
 
     def to_vector(self, params: CustomParams, like: CustomParams) -> Array:
         """theta itself."""
@@ -192,13 +208,13 @@ class CustomFamily(Family):
         """What a density and an M-step cost, in multiplications."""
         return 1 + COST * n_features
 
-    def _n_theta(self, n_features: int) -> int:
-        return int(self.n_theta(n_features) if callable(self.n_theta) else self.n_theta)
+    def _n_parameters(self, n_features: int) -> int:
+        return int(self._n_theta(n_features) if callable(self._n_theta) else self._n_theta)
 
     def _first(self, groups: list[tuple[Array, Array]], n_features: int) -> Array:
         """Where to search at first, (n_components, n_theta)."""
-        n_theta = self._n_theta(n_features)
-        start = np.zeros(n_theta) if self.start is None else self.start
+        n_theta = self._n_parameters(n_features)
+        start = np.zeros(n_theta) if self._start is None else self._start
         first = [start(*group) if callable(start) else start for group in groups]
         theta = np.array(first, dtype=np.float64)
         if theta.shape != (len(groups), n_theta):
@@ -207,18 +223,18 @@ class CustomFamily(Family):
                 f"({n_theta},)."
             )
         for (rows, _), own in zip(groups, theta, strict=True):
-            if not np.isfinite(self._checked_log_density(rows, own)).all():
+            if not np.isfinite(self._checked_log_prob(rows, own)).all():
                 raise ValueError(
-                    f"log_density is not finite on all rows at the start, theta={own.tolist()}: "
-                    "pass a start at which it is, or restrict `values` to the support."
+                    f"log_prob is not finite on all rows at the start, theta={own.tolist()}: "
+                    "pass a start at which it is, or restrict `support`."
                 )
         return theta
 
-    def _checked_log_density(self, X: Array, theta: Array) -> Array:
-        log_density = np.asarray(self.log_density(X, theta), dtype=np.float64)
-        if log_density.shape != (len(X),):
+    def _checked_log_prob(self, X: Array, theta: Array) -> Array:
+        log_prob = np.asarray(self._log_prob(X, theta), dtype=np.float64)
+        if log_prob.shape != (len(X),):
             raise ValueError(
-                f"log_density returned shape {log_density.shape} for {len(X)} rows: it must "
+                f"log_prob returned shape {log_prob.shape} for {len(X)} rows: it must "
                 "return one value for each row, (n_samples,)."
             )
-        return log_density
+        return log_prob

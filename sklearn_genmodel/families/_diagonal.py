@@ -68,6 +68,10 @@ class Diagonal(Structure):
 class Spherical(Diagonal):
     """One variance per component, (K,)."""
 
+    @property
+    def pools_columns(self) -> bool:
+        return True
+
     def natural(self, means: Array, factor: Array) -> Array:
         precisions = factor[:, None] ** -2
         linear = precisions * means

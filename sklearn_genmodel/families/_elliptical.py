@@ -27,6 +27,9 @@ from sklearn_genmodel.families._support import REALS, Support
 
 __all__ = ["Elliptical", "divided"]
 
+# So many components that those who prefer solves to features with them do so with fewer, too.
+MANY_COMPONENTS = 20
+
 
 class Elliptical(Family):
     """Families whose first two parameters are locations and scatter matrices of some structure.
@@ -75,6 +78,16 @@ class Elliptical(Family):
         """Whether the structure has unconstrained coordinates."""
         return self._structure.has_coordinates
 
+    def column_supports(self, n_features: int) -> tuple[Support, ...]:
+        """Real numbers, which have to vary unless columns share their variance."""
+        pooled = n_features > 1 and self._structure.pools_columns
+        return (replace(REALS, varies=not pooled),) * n_features
+
+    def check_rows(self, X: Array) -> None:
+        """Refuse data in which nothing varies."""
+        if len(X) > 1 and self._structure.pools_columns and not (X != X[0]).any():
+            raise ValueError("All rows are equal: the likelihood has no maximum. Pass other rows.")
+
     def for_rows(self, X: Array, sample_weight: Array | None, n_components: int) -> Family:
         """Fill in what the prior leaves to the data."""
         prior = self._checked_prior()
@@ -114,8 +127,8 @@ class Elliptical(Family):
     def width(self, n_features: int) -> int:
         """Size of (1, x, second-order terms), or of a few rows where these are not formed."""
         structure = self._structure
-        prefers_triangular = structure.prefers_triangular(n_features)
-        return 4 * n_features if prefers_triangular else structure.width(n_features)
+        triangular = structure.prefers_triangular(MANY_COMPONENTS, n_features)
+        return 4 * n_features if triangular else structure.width(n_features)
 
     def to_vector(self, params: Any, like: Any) -> Array:
         """Locations in units of those of `like`, and log-Cholesky factors."""

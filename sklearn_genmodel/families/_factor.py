@@ -70,6 +70,10 @@ class Factor(Full):
         self.tied, self.spherical = noise.startswith("tied"), noise.endswith("spherical")
         self.coupled = loadings == "common" or self.tied
 
+    @property
+    def pools_columns(self) -> bool:
+        return self.spherical
+
     def factor(self, covariances: Any) -> Any:
         loadings, noise = covariances
         deviations = np.sqrt(noise)
@@ -104,7 +108,7 @@ class Factor(Full):
         scales: Array = deviations * np.sqrt(1.0 + np.einsum("kjq,kq->kj", axes**2, gains))
         return scales
 
-    def prefers_triangular(self, n_features: int) -> bool:
+    def prefers_triangular(self, n_components: int, n_features: int) -> bool:
         return n_features > MOST_FEATURES
 
     def covariances(

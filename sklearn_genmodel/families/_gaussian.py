@@ -117,7 +117,7 @@ class Gaussian(Elliptical):
         structure, d = self._structure, X.shape[1]
         if params is not None:
             return super().suffstats(X, resp, params)
-        if np.isnan(X.sum()) or structure.prefers_triangular(d):
+        if np.isnan(X.sum()) or structure.prefers_triangular(resp.shape[1], d):
             # Iterative M-steps are to find a start of their own.
             return replace(super().suffstats(X, resp), current=None)
         centers = np.broadcast_to(X.mean(axis=0), (resp.shape[1], d))

@@ -23,6 +23,11 @@ class EngineHooks(DataHooks):
         return frozenset()
 
     @property
+    def title(self) -> str:
+        """What a summary calls components of this family."""
+        return type(self).__name__
+
+    @property
     def coupled(self) -> bool:
         """Whether the M-step of a component depends on the others: something is common to them."""
         return bool(self.shared)
@@ -205,7 +210,8 @@ class EngineHooks(DataHooks):
             If the family cannot do what is asked.
         """
         raise NotImplementedError(
-            f"{type(self).__name__} does not hold parameters fixed or tied: leave out {constraints}"
+            f"{type(self).__name__} cannot hold {', '.join(constraints.names())} fixed or tied: "
+            "families of independent columns can, such as Poisson, and Categorical."
         )
 
     def n_constraints(self, constraints: Constraints) -> int:

@@ -130,7 +130,7 @@ class IndependentColumns(ExponentialFamily):
         """Tied distributions pool their statistics; a fixed one is fixed in all its parameters."""
         stats = np.concatenate(self._posterior(stats), axis=1)
         n_fields = stats.shape[1] - 1
-        _check_all_or_none(type(self).__name__, n_fields, constraints)
+        check_all_or_none(type(self).__name__, n_fields, constraints)
         for labels in list(constraints.tied.values())[:1]:
             stats = tied_sums(stats, labels)
         means = stats[:, :-1] / np.maximum(stats[:, -1:], TINY)
@@ -199,8 +199,8 @@ class IndependentColumns(ExponentialFamily):
         return np.concatenate(values), 1.0 - missing
 
 
-def _check_all_or_none(name: str, n_fields: int, constraints: Constraints) -> None:
-    """The estimate of one parameter depends on the others of its component and column."""
+def check_all_or_none(name: str, n_fields: int, constraints: Constraints) -> None:
+    """Refuse constraints on some parameters of a distribution: they are estimated together."""
     free = [np.isnan(values) for values in constraints.fixed.values()]
     labels = list(constraints.tied.values())
     alike = all(np.array_equal(one, group[0]) for group in (free, labels) for one in group)

@@ -29,7 +29,7 @@ class LaplaceParams(NamedTuple):
 class Laplace(ColumnwiseFamily):
     """Real columns: double exponential, independent given the component.
 
-    log p(x) = sum_j -|x_j - m_j| / b_j - log(2 b_j)
+    log p(x) = sum_j -abs(x_j - m_j) / b_j - log(2 b_j)
 
     with locations m and scales b. The estimate of a location is the weighted median, so that
     outliers hardly move it. Missing values (NaN) are allowed: the likelihood is that of the values

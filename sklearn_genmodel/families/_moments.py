@@ -52,12 +52,9 @@ class Moments:
     def __add__(self, other: Moments) -> Moments:
         if other.centers is not self.centers:
             other = other.about(self.centers)
-        return replace(
-            self,
-            counts=self.counts + other.counts,
-            sums=self.sums + other.sums,
-            products=self.products + other.products,
-        )
+        counts, sums = self.counts + other.counts, self.sums + other.sums
+        products = self.products + other.products
+        return Moments(self.structure, self.centers, counts, sums, products, self.current)
 
     def __mul__(self, factor: float) -> Moments:
         counts, sums, products = self.counts, self.sums, self.products
@@ -189,7 +186,7 @@ def _complete_rows(
     natural = structure.natural(means - origin, factor)
     d, workspace = len(origin), local()
     apart = _magnitude(structure, natural, means - origin, factor) > CANCELLATION_LIMIT
-    alone = np.flatnonzero(apart | structure.prefers_triangular(d))
+    alone = np.flatnonzero(apart | structure.prefers_triangular(*means.shape))
     centers = np.repeat(origin[None], len(means), axis=0)
     centers[alone] = means[alone]
 

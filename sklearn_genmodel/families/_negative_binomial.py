@@ -110,7 +110,7 @@ class NegativeBinomial(ColumnwiseFamily):
         means = np.maximum(weights @ values, TINY)
         squares = ((values - means[:, None]) ** 2 * weights).sum(axis=1)
         largest = POISSON_SIZE * np.maximum(means, 1.0)
-        excess = np.maximum(squares - means, means**2 / largest)
+        excess = np.maximum(squares - means, np.maximum(means**2 / largest, TINY))
         low = np.full_like(means, np.log(SMALLEST_SIZE))
         start = 2.0 * np.log(means) - np.log(excess)
         if current is not None:

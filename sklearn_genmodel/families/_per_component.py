@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel._validation import Table
-from sklearn_genmodel.families._arrays import Accumulate, Array, JointStats, Kernel
+from sklearn_genmodel.families._arrays import Accumulate, Array, JointStats, Kernel, KindStats
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._registry import resolve_family
 from sklearn_genmodel.families._support import Support, intersection
@@ -33,20 +32,6 @@ class PerComponentParams(NamedTuple):
     groups: tuple[Any, ...]
 
 
-@dataclass(frozen=True)
-class KindStats:
-    """Statistics of the components of every kind."""
-
-    kinds: Indices
-    joint: JointStats
-
-    def __add__(self, other: KindStats) -> KindStats:
-        return KindStats(self.kinds, self.joint + other.joint)
-
-    def __mul__(self, factor: float) -> KindStats:
-        return KindStats(self.kinds, self.joint * factor)
-
-
 class PerComponent(Family):
     """One family for each component, such as Gaussians beside a uniform noise component.
 
@@ -64,7 +49,7 @@ class PerComponent(Family):
     References
     ----------
     Banfield, J. D. and Raftery, A. E. (1993). Model-based Gaussian and non-Gaussian clustering.
-    Biometrics 49, 803-821. Section 3: a Poisson process as a noise component.
+    Biometrics 49, 803-821, section 3.
 
     Examples
     --------
@@ -88,6 +73,11 @@ class PerComponent(Family):
     def allow_nan(self) -> bool:  # type: ignore[override]
         """Whether every family deals with missing values."""
         return all(family.allow_nan for family in self._distinct)
+
+    @property
+    def title(self) -> str:
+        """Families of the components."""
+        return ", ".join(self._distinct[kind].title for kind in self._kinds)
 
     @property
     def coupled(self) -> bool:
@@ -153,11 +143,9 @@ class PerComponent(Family):
     ) -> KindStats:
         """Those of the components of every kind."""
         kinds = self._kinds if params is None else params.kinds
-        groups = (None,) * len(self._distinct) if params is None else params.groups
-        parts = (
-            family.suffstats(X, resp[:, kinds == kind], own)
-            for kind, (family, own) in enumerate(zip(self._distinct, groups, strict=True))
-        )
+        groups = [None] * len(self._distinct) if params is None else params.groups
+        pairs = enumerate(zip(self._distinct, groups, strict=True))
+        parts = (family.suffstats(X, resp[:, kinds == kind], own) for kind, (family, own) in pairs)
         return KindStats(kinds, JointStats(tuple(parts)))
 
     def m_step(self, stats: KindStats) -> PerComponentParams:

@@ -69,6 +69,11 @@ class Product(Family):
         return all(family.allow_nan for _, family, _ in self.parts())
 
     @property
+    def title(self) -> str:
+        """Families of the groups."""
+        return " x ".join(family.title for _, family, _ in self.parts())
+
+    @property
     def coupled(self) -> bool:
         """Whether components share something in some group."""
         return any(family.coupled for _, family, _ in self.parts())

@@ -135,8 +135,8 @@ class Uniform(Family):
         return diagonal_covariance((params.highs - params.lows) ** 2 / 12.0)
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
-        """One for each bound that is not given."""
-        return n_components * n_features * [self.low, self.high].count(None)
+        """One for each bound that is not given, per component and column."""
+        return n_components * n_features * sum(bound is None for bound in (self.low, self.high))
 
     def marginal(
         self, params: UniformParams, columns: NDArray[np.intp]

@@ -34,7 +34,7 @@ def check_arguments(mixture: Any) -> None:
     check_number("n_components", mixture.n_components, numbers.Integral, low=1)
     check_number("max_iter", mixture.max_iter, numbers.Integral, low=1)
     check_number("tol", mixture.tol, numbers.Real, low=0)
-    check_number("weight_concentration", mixture.weight_concentration, numbers.Real, low=0)
+    check_number("weight_concentration", mixture.weight_concentration, numbers.Real, low=-np.inf)
     if not isinstance(mixture.verbose, bool):
         check_number("verbose", mixture.verbose, numbers.Integral, low=0)
     if not isinstance(mixture.n_init, str) or mixture.n_init != "auto":

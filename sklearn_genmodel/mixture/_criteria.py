@@ -114,7 +114,7 @@ class InformationCriteria:
         n_features = self.n_features_in_
         names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(n_features)])
         n_components = len(self.weights_)
-        what = f"{type(self.family_).__name__} component{'s' * (n_components > 1)}"
+        what = f"{self.family_.title} component{'s' * (n_components > 1)}"
         facts = f"{type(self).__name__}: {n_components} {what}, {self.n_parameters()} parameters"
         if hasattr(self, "lower_bound_"):
             ending = "converged" if self.converged_ else "not converged"

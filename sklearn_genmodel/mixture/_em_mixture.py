@@ -41,7 +41,7 @@ PRIOR_ROWS = 2**16
 
 
 class EMMixture(OnlineMixture, CallbackSupportMixin, MixtureDistribution):
-    """Mixture of distributions of one family, fitted by the EM algorithm.
+    """Mixture of distributions, fitted by the EM algorithm.
 
     p(x) = sum_k weights_k p(x; params_k), with parameters that maximise the log-likelihood of the
     data (L4 to L7). By default EM is started from many partitions of the rows, the best runs are
@@ -73,8 +73,10 @@ class EMMixture(OnlineMixture, CallbackSupportMixin, MixtureDistribution):
         Extrapolation of slow runs. "auto" is Anderson acceleration where many passes are left;
         None is plain EM.
     weight_concentration : float, default=1.0
-        Concentration of a Dirichlet prior on the mixing weights. 1 is no prior; below 1,
-        components that find too few rows are dropped, so that `n_components` is a bound.
+        Concentration of a Dirichlet prior on the mixing weights. 1 is no prior; below 1, a
+        component whose rows weigh less than 1 - concentration is dropped, so that `n_components`
+        is a bound. It may be negative: 1 - p / 2, p the number of parameters of a component, is
+        that of Figueiredo and Jain (2002).
     fixed : dict or None, default=None
         Parameters that are not estimated: from a name (``"weights"``, ``"rates"``, ...) to an array
         of its shape, NaN where it is free. For a `Columns`, a dict of these by group.
@@ -146,7 +148,7 @@ class EMMixture(OnlineMixture, CallbackSupportMixin, MixtureDistribution):
         self,
         n_components: int = 1,
         *,
-        family: str | Family = "gaussian",
+        family: Any = "gaussian",
         init: Any = "auto",
         n_init: int | str = "auto",
         max_iter: int = 500,
@@ -186,7 +188,10 @@ class EMMixture(OnlineMixture, CallbackSupportMixin, MixtureDistribution):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or frame of shape (n_samples, n_features)
+            NaN, None and NA are missing values. What does not fit in memory may be a memmap,
+            anything with a shape and slices, an iterable of arrays or frames that starts anew each
+            time, or a dataset of pyarrow.
         y : ignored
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; a weight of 2 counts a row twice.

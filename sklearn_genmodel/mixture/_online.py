@@ -64,6 +64,10 @@ class OnlineMixture:
         array([9., 2.])
         """
         check_number("learning_decay", self.learning_decay, numbers.Real, low=0.5)
+        if not 0.5 < self.learning_decay <= 1.0:
+            raise ValueError(
+                f"learning_decay must be above 0.5 and at most 1, got {self.learning_decay!r}."
+            )
         if not hasattr(self, "params_"):
             self.fit(X, y, sample_weight)  # type: ignore[attr-defined]
         X = read_rows(self, X, self.family_)

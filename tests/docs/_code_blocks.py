@@ -46,11 +46,18 @@ def page_module():
         del sys.modules[module.__name__]
 
 
-def run_page(page):
-    """Run the blocks of a page in one namespace; compare what they print with the page."""
+@contextlib.contextmanager
+def page_run(page):
+    """Run the blocks of a page as `run_page` does; yield the names, while they can be imported."""
     with page_module() as namespace:
         _run_blocks(page, namespace)
-    return namespace
+        yield namespace
+
+
+def run_page(page):
+    """Run the blocks of a page in one namespace; compare what they print with the page."""
+    with page_run(page):
+        pass
 
 
 def _run_blocks(page, namespace):

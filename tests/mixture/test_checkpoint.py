@@ -98,7 +98,7 @@ def test_another_fit_is_refused(tmp_path):
 def test_a_file_that_is_no_checkpoint(tmp_path, content):
     (tmp_path / "state").write_bytes(content)
     mixture = EMMixture(**SETTINGS).set_callbacks(Checkpoint(tmp_path / "state"))
-    with pytest.raises(ValueError, match="move it away|Move it away"):
+    with pytest.raises(ValueError, match="ove it away"):
         mixture.fit(X)
 
 

@@ -12,6 +12,7 @@ from sklearn_genmodel import EMMixture
 from sklearn_genmodel.families import Categorical, Columns, Poisson
 
 RNG = np.random.default_rng(0)
+FIELDS = {"gamma": ("shapes", "scales"), "log_normal": ("locations", "scales")}
 COUNTS = RNG.poisson(np.repeat([[2.0, 3.0], [9.0, 3.0]], 150, axis=0))
 
 
@@ -93,3 +94,22 @@ def test_fixed_probabilities_of_labels():
 def test_mistakes(arguments, error, message):
     with pytest.raises(error, match=message):
         EMMixture(2, family="poisson", **arguments).fit(COUNTS)
+
+
+@pytest.mark.parametrize("family", ["gamma", "log_normal"])
+def test_distributions_of_two_parameters_are_tied_and_fixed_whole(family):
+    X = RNG.gamma(np.repeat([2.0, 9.0], 150), 1.0)[:, None]
+    tied = EMMixture(2, family=family, tied=dict.fromkeys(FIELDS[family], "components")).fit(X)
+    one = EMMixture(1, family=family).fit(X)
+    assert_allclose(tied.score(X), one.score(X), rtol=1e-9)
+    fixed = {name: [[1.0], [np.nan]] for name in FIELDS[family]}
+    held = EMMixture(2, family=family, fixed=fixed, random_state=0).fit(X)
+    assert all(getattr(held.params_, name)[0, 0] == 1.0 for name in fixed)
+    assert (np.diff(held.lower_bounds_) >= 0).all()
+    with pytest.raises(NotImplementedError, match="2 parameters per component and column"):
+        EMMixture(2, family=family, fixed={FIELDS[family][0]: 1.0}).fit(X)
+
+
+def test_families_that_cannot_say_so():
+    with pytest.raises(NotImplementedError, match="Gaussian cannot hold means"):
+        EMMixture(2, fixed={"means": 0.0}).fit(COUNTS.astype(float))
