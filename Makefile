@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 SPHINXOPTS ?= -W --keep-going
 
 VENV := .venv
@@ -39,11 +40,11 @@ lint: $(STAMPS)/lint ## ruff, mypy, the import layers and repo-review
 docs: $(STAMPS)/docs ## build the site into docs/_build/html, warnings as errors
 	$(PY) -m sphinx -b html $(SPHINXOPTS) docs docs/_build/html
 
-bench: $(STAMPS)/demo ## run every script of benchmarks/
-	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) "$$script"; done
+bench: .venv-bench/.stamp ## measure against the peers, half an hour (BENCH_ARGS=--quick: minutes)
+	.venv-bench/bin/python benchmarks/run.py $(BENCH_ARGS)
 
 clean: ## remove .venv and everything that was generated
-	rm -rf $(VENV) demo_output build dist docs/_build docs/generated docs/auto_examples \
+	rm -rf $(VENV) .venv-bench demo_output build dist docs/_build docs/generated docs/auto_examples \
 	    docs/sg_execution_times.rst .hypothesis .import_linter_cache .mypy_cache .nox \
 	    .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -57,6 +58,12 @@ $(STAMPS)/venv:
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PY) -m pip install --quiet --upgrade -c constraints.txt pip
 	@mkdir -p $(STAMPS) && touch $@
+
+.venv-bench/.stamp: benchmarks/requirements-peers.txt pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear .venv-bench
+	.venv-bench/bin/python -m pip install --quiet -c constraints.txt -e . \
+	    -r benchmarks/requirements-peers.txt
+	@touch $@
 
 $(STAMPS)/demo: $(DECLARED)
 	$(PIP_INSTALL) -e ".[plot]"

@@ -161,7 +161,7 @@ class Search:
         while failures < n_moves and len(improved) <= self.n_components:
             moved = [self._moved(best.theta) for _ in range(min(MOVES_AT_A_TIME, n_moves))]
             for contender in self._catching_up(moved, best)[:FINALISTS]:
-                self._polish(contender)
+                self._polish(contender, best.lower_bound)
             winner = max(moved, key=self.rank)
             if self.rank(winner) > self.rank(raised(best)):
                 best, failures = winner, 0
@@ -264,15 +264,21 @@ class Search:
         except BROKEN_RUN as error:
             contender.break_down(error)
 
-    def _polish(self, contender: Contender) -> None:
-        """Run to convergence."""
+    def _polish(self, contender: Contender, goal: float = -np.inf) -> None:
+        """Run to convergence, or until it is plain that the limit is not above a goal."""
+        convergence = Convergence(self.tol, POLISH_PASSES)
+
+        def hopeless(theta: Theta, bound: float) -> bool:
+            return convergence.steady and bound + 2.0 * convergence.gap < goal
+
         try:
             result = run_em(
                 self.step,
                 contender.theta,
-                Convergence(self.tol, POLISH_PASSES),
+                convergence,
                 evaluate=lambda theta: lower_bound(self.family, theta, self.rows, self.m_step),
                 accelerator=accelerator(self.acceleration, self.family),
+                monitor=hopeless,
             )
         except BROKEN_RUN as error:
             contender.break_down(error)
