@@ -268,7 +268,7 @@ class Search:
         """Run to convergence, or until it is plain that the limit is not above a goal."""
         convergence = Convergence(self.tol, POLISH_PASSES)
 
-        def hopeless(theta: Theta, bound: float) -> bool:
+        def hopeless(_theta: Theta, bound: float) -> bool:
             return convergence.steady and bound + 2.0 * convergence.gap < goal
 
         try:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Array, Kernel
 from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._constraints import Constraints, overwritten
 from sklearn_genmodel.families._elliptical import Elliptical
 from sklearn_genmodel.families._moments import Moments, gaussian_kernel
 from sklearn_genmodel.families._observed import observed_moments
@@ -134,6 +135,21 @@ class Gaussian(Elliptical):
         """Weighted means and covariances, the latter kept above the floor."""
         means, covariances, _ = self._update(stats, stats.counts)
         return GaussianParams(means, covariances)
+
+    def constrained_m_step(self, stats: Moments, constraints: Constraints) -> GaussianParams:
+        """Fixed means change the covariances about them; fixed covariances leave means alone."""
+        held = constraints.fixed
+        free = [np.isnan(values).reshape(len(values), -1) for values in held.values()]
+        whole = all(mask[k].all() or not mask[k].any() for mask in free for k in range(len(mask)))
+        if constraints.tied or not whole or self.prior is not None or self.coupled:
+            raise NotImplementedError(
+                f"{self!r} can hold means and covariances fixed, of a component whole, without a "
+                "prior, and where components share nothing; to tie covariances choose a "
+                "covariance_type, such as 'tied'."
+            )
+        if "means" in held:
+            stats = stats.pinned(held["means"])
+        return overwritten(self.m_step(stats), constraints)
 
     def kernel(self, params: GaussianParams) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""

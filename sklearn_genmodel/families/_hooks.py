@@ -211,7 +211,7 @@ class EngineHooks(DataHooks):
         """
         raise NotImplementedError(
             f"{type(self).__name__} cannot hold {', '.join(constraints.names())} fixed or tied: "
-            "families of independent columns can, such as Poisson, and Categorical."
+            "families of independent columns can, such as Poisson, and Gaussian and Categorical."
         )
 
     def n_constraints(self, constraints: Constraints) -> int:

@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 from scipy.stats import poisson
 
 from sklearn_genmodel import EMMixture
-from sklearn_genmodel.families import Categorical, Columns, Poisson
+from sklearn_genmodel.families import Categorical, Columns, Gaussian, Poisson
 
 RNG = np.random.default_rng(0)
 FIELDS = {"gamma": ("shapes", "scales"), "log_normal": ("locations", "scales")}
@@ -110,6 +110,32 @@ def test_distributions_of_two_parameters_are_tied_and_fixed_whole(family):
         EMMixture(2, family=family, fixed={FIELDS[family][0]: 1.0}).fit(X)
 
 
+@pytest.mark.parametrize("covariance_type", ["full", "diag", "spherical"])
+def test_gaussian_means_and_covariances_held_fixed(covariance_type):
+    X = RNG.normal(np.repeat([[0.0, 0.0], [4.0, 3.0]], 150, axis=0), 1.0)
+    fixed = {"means": [[0.5, -0.5], [np.nan, np.nan]]}
+    mixture = EMMixture(2, family=Gaussian(covariance_type), fixed=fixed, random_state=0).fit(X)
+    assert_allclose(mixture.params_.means[0], [0.5, -0.5])
+    assert (np.diff(mixture.lower_bounds_) >= 0).all()
+    resp = mixture.predict_proba(X)[:, 0]
+    scatter = (X - [0.5, -0.5]).T * resp @ (X - [0.5, -0.5]) / resp.sum()
+    expected = {
+        "full": scatter,
+        "diag": np.diag(np.diag(scatter)),
+        "spherical": np.eye(2) * np.trace(scatter) / 2,
+    }[covariance_type]
+    assert_allclose(mixture.component_covariances()[0], expected, atol=1e-3)
+    free = EMMixture(2, family=Gaussian(covariance_type), random_state=0).fit(X)
+    assert mixture.n_parameters() == free.n_parameters() - 2
+    held = {"covariances": free.params_.covariances}
+    same = EMMixture(2, family=Gaussian(covariance_type), fixed=held, random_state=0).fit(X)
+    assert_allclose(same.params_.covariances, free.params_.covariances)
+
+
 def test_families_that_cannot_say_so():
-    with pytest.raises(NotImplementedError, match="Gaussian cannot hold means"):
-        EMMixture(2, fixed={"means": 0.0}).fit(COUNTS.astype(float))
+    with pytest.raises(NotImplementedError, match="Laplace cannot hold locations"):
+        EMMixture(2, family="laplace", fixed={"locations": 0.0}).fit(COUNTS.astype(float))
+    with pytest.raises(NotImplementedError, match="choose a covariance_type"):
+        EMMixture(2, tied={"means": "components"}).fit(COUNTS + RNG.random((300, 2)))
+    with pytest.raises(NotImplementedError, match="of a component whole"):
+        EMMixture(2, fixed={"means": [[1.0, np.nan]] * 2}).fit(COUNTS + RNG.random((300, 2)))
