@@ -188,9 +188,14 @@ def row_sample(rows: Rows, n_rows: int) -> Rows:
     rows : Rows
     """
     if len(rows) > n_rows:
-        hashes = _hashes(rows)
-        distinct = _distinct(hashes.copy())
-        rows = rows.take(hashes <= distinct[min(n_rows, len(distinct)) - 1])
+        smallest = np.empty(0, dtype=np.uint64)
+        for _, hashes in _hashed_blocks(rows):
+            near = hashes if len(smallest) < n_rows else hashes[hashes < smallest[-1]]
+            smallest = _distinct(np.concatenate([smallest, near]))[:n_rows]
+        chosen = np.zeros(len(rows), dtype=bool)
+        for place, hashes in _hashed_blocks(rows):
+            chosen[place] = hashes <= smallest[-1]
+        rows = rows.take(chosen)
     return _distinct_rows_of(rows)
 
 
@@ -246,8 +251,12 @@ def distinct_rows(X: Array, sample_weight: Array | None) -> tuple[Array, Array]:
 
 
 def _hashes(rows: Rows) -> NDArray[np.uint64]:
+    """A hash of every row."""
+    return np.concatenate([hashes for _, hashes in _hashed_blocks(rows)])
+
+
+def _hashed_blocks(rows: Rows) -> Iterator[tuple[slice, NDArray[np.uint64]]]:
     """A 64-bit hash of the values of every row (multiply-xorshift, Steele et al. 2014)."""
-    hashes = np.empty(len(rows), dtype=np.uint64)
     for chunk in rows.chunks(2 * rows.X.shape[1]):
         for block in rows.blocks(chunk):
             values = np.where(np.isnan(block.X), np.nan, block.X + 0.0)
@@ -257,8 +266,7 @@ def _hashes(rows: Rows) -> NDArray[np.uint64]:
                 mixed = (mixed ^ column) * HASH_FACTORS[0]
                 mixed = (mixed ^ (mixed >> np.uint64(29))) * HASH_FACTORS[1]
                 mixed ^= mixed >> np.uint64(32)
-            hashes[block.rows] = mixed
-    return hashes
+            yield block.rows, mixed
 
 
 def _distinct(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
