@@ -65,6 +65,8 @@ def column_values(frame: Any, position: int) -> NDArray[Any]:
             return np.asarray(series.cast(float).to_numpy(), dtype=np.float64)
         return _as_objects(series.to_list())
     series = frame.iloc[:, position]
+    if series.dtype.kind in "iu" and not series.hasnans:
+        return np.asarray(series.to_numpy())
     if series.dtype.kind in "fiu":
         return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
     objects = series.astype(object)
@@ -107,21 +109,45 @@ def _is_polars(frame: Any) -> bool:
 
 
 def _pandas_frame(pandas: Any, data: dict[Any, NDArray[Any]], dtypes: dict[Any, Any]) -> Any:
-    rounded = {
-        name: np.round(values) if dtypes[name].kind in "iu" and values.dtype != object else values
+    fitted = {
+        name: _whole(values, f"{dtypes[name].kind}{dtypes[name].itemsize}")
+        if dtypes[name].kind in "iu" and values.dtype != object
+        else values
         for name, values in data.items()
     }
-    return pandas.DataFrame(rounded).astype(dtypes)
+    kept = {name: dtypes[name] for name in data if _holds(fitted[name], dtypes[name].kind)}
+    return pandas.DataFrame(fitted).astype(kept)
 
 
 def _polars_frame(polars: Any, data: dict[Any, NDArray[Any]], dtypes: dict[Any, Any]) -> Any:
-    series = [
-        polars.Series(name, np.round(values).tolist() if dtypes[name].is_integer() else values)
-        if values.dtype != object
-        else polars.Series(name, values.tolist(), dtype=dtypes[name], strict=False)
-        for name, values in data.items()
-    ]
-    return polars.DataFrame([column.cast(dtypes[column.name]) for column in series])
+    series = []
+    for name, values in data.items():
+        dtype = dtypes[name]
+        if values.dtype == object:
+            column = polars.Series(name, values.tolist(), dtype=dtype, strict=False)
+        elif dtype.is_integer():
+            kind = "u" if dtype.is_unsigned_integer() else "i"
+            bits = "".join(filter(str.isdigit, str(dtype)))
+            column = polars.Series(name, _whole(values, f"{kind}{int(bits) // 8}")).cast(dtype)
+        else:
+            kind = "b" if dtype == polars.Boolean else "f" if dtype.is_numeric() else "O"
+            column = polars.Series(name, values)
+            column = column.cast(dtype) if _holds(values, kind) else column
+        series.append(column)
+    return polars.DataFrame(series)
+
+
+def _whole(values: NDArray[Any], integer: str) -> NDArray[Any]:
+    """Rounded, and within the range of a type of integers."""
+    range_of = np.iinfo(integer)
+    return np.clip(np.round(values), float(range_of.min), float(range_of.max))
+
+
+def _holds(values: NDArray[Any], kind: str) -> bool:
+    """Whether a column type can hold these: numbers are no labels, and few are truth values."""
+    if values.dtype == object or kind in "iuf":
+        return True
+    return kind == "b" and bool(np.isin(values, (0.0, 1.0)).all())
 
 
 _MAKERS = {"pandas": _pandas_frame, "polars": _polars_frame}

@@ -95,7 +95,14 @@ def row_source(X: Any) -> FileRows | SlicedRows | None:
     if isinstance(X, np.memmap):
         plain = X.ndim == 2 and X.dtype.kind in "fiu" and X.dtype.isnative
         base: Any = X.base
-        if plain and isinstance(base, mmap.mmap) and X.flags.c_contiguous and X.filename:
+        # A copy-on-write map may differ from its file.
+        if (
+            plain
+            and X.mode != "c"
+            and isinstance(base, mmap.mmap)
+            and X.flags.c_contiguous
+            and X.filename
+        ):
             return FileRows(str(X.filename), X.dtype, X.shape, X.offset)
         return SlicedRows(X) if plain else None
     stored = hasattr(X, "chunks") and hasattr(X, "dtype") and len(getattr(X, "shape", ())) == 2

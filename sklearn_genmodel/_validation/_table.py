@@ -120,8 +120,12 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> Table:
         If X has no rows, is not two-dimensional, or its columns are not those of the fit.
     """
     refuse_lazy("X", X)
+    if type(X).__module__.startswith("pyarrow") and hasattr(X, "to_pandas"):
+        X = X.to_pandas()
     refuse_times(X)
     if hasattr(X, "columns"):
+        if not len(X.columns):
+            raise ValueError("Found array with 0 feature(s) while a minimum of 1 is required.")
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         if not len(X):
             raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
@@ -213,7 +217,9 @@ def _codes(values: NDArray[Any], support: CodedSupport, name: str) -> Array:
         and values.dtype.kind in "fiu"
         and all(isinstance(level, (int, float)) for level in levels)
     ):
-        codes = _sorted_codes(values.astype(np.float64), np.asarray(levels, dtype=np.float64))
+        whole = values.dtype.kind in "iu" and all(isinstance(level, int) for level in levels)
+        dtype: Any = values.dtype if whole else np.float64
+        codes = _sorted_codes(values.astype(dtype), np.asarray(levels, dtype=dtype))
     else:
         known: dict[Any, float] = {level: float(code) for code, level in enumerate(levels)}
         known[None] = np.nan

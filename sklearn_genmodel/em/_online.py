@@ -40,7 +40,9 @@ def online_step(
 ) -> tuple[Theta, OnlineState]:
     """Take one batch into the statistics, and make an M-step.
 
-    s_t = (1 - gamma_t) s_(t-1) + gamma_t E[statistics of the batch],  gamma_t = t^(-decay)
+    s_t = (1 - gamma_t) s_(t-1) + gamma_t E[statistics of the batch]
+
+    gamma_t = t^(-decay) times the weight of the batch over the mean weight of all so far.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ def online_step(
         The batch.
     m_step : MStep
     learning_decay : float
-        In (1/2, 1]; 1 gives every batch the same weight.
+        In (1/2, 1]; 1 gives every row of all batches the same weight.
 
     Returns
     -------
@@ -72,7 +74,8 @@ def online_step(
         state = OnlineState(counts, stats, 1, weight)
     else:
         n_batches, total = state.n_batches + 1, state.total_weight + weight
-        size = n_batches**-learning_decay
+        # t^-decay for batches of equal weight; others count by theirs.
+        size = min(1.0, weight / total * n_batches ** (1.0 - learning_decay))
         counts = (1.0 - size) * state.counts + size * counts
         state = OnlineState(counts, state.stats * (1.0 - size) + stats * size, n_batches, total)
     # Priors are to weigh against all the rows seen.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -222,7 +223,9 @@ def fingerprint(rows: Rows) -> str:
     """
     ordered = _hashes(rows) * np.arange(1, len(rows) + 1, dtype=np.uint64)
     weighted = rows.weights @ np.arange(1.0, len(rows) + 1.0)
-    return f"{rows.X.shape} {ordered.sum(dtype=np.uint64):016x} {weighted!r}"
+    known = b"" if rows.resp_prior is None else np.ascontiguousarray(rows.resp_prior).tobytes()
+    told = hashlib.sha256(known).hexdigest()[:16]
+    return f"{rows.X.shape} {ordered.sum(dtype=np.uint64):016x} {weighted!r} {told}"
 
 
 def distinct_rows(X: Array, sample_weight: Array | None) -> tuple[Array, Array]:

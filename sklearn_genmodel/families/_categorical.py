@@ -120,6 +120,8 @@ class Categorical(ExponentialFamily):
     def constrained_m_step(self, stats: Array, constraints: Constraints) -> CategoricalParams:
         """Tied columns pool their counts; of a fixed column all probabilities are fixed."""
         counts = self._padded(stats)
+        for values in constraints.fixed.values():
+            self._held(values)
         for labels in constraints.tied.values():
             counts = tied_sums(counts.swapaxes(1, 2), labels).swapaxes(1, 2)
         return overwritten(CategoricalParams(self._shares(counts)), constraints)
@@ -127,12 +129,27 @@ class Categorical(ExponentialFamily):
     def n_constraints(self, constraints: Constraints) -> int:
         """Of a column that is fixed or tied, one less than its levels."""
         free = np.array([len(labels) - 1 for labels in self._levels])
-        held = (np.isfinite(values).all(axis=2) @ free for values in constraints.fixed.values())
+        held = (self._held(values) @ free for values in constraints.fixed.values())
         tied = 0
         for labels in constraints.tied.values():
             _, first = np.unique(labels, return_index=True)
             tied += free.sum() * len(labels) - free[first % len(free)].sum()
         return int(sum(values.sum() for values in held) + tied)
+
+    def _held(self, values: Array) -> NDArray[np.bool_]:
+        """Which columns of which components are fixed, (n_components, n_features)."""
+        in_use = np.zeros(values.shape[1:], dtype=bool)
+        in_use[self._cells] = True
+        known = np.isfinite(values) | ~in_use
+        held = known.all(axis=2)
+        totals = np.where(in_use & np.isfinite(values), values, 0.0).sum(axis=2)
+        partly = ~held & (np.isfinite(values) & in_use).any(axis=2)
+        if partly.any() or (held & ~np.isclose(totals, 1.0)).any() or (values < 0).any():
+            raise ValueError(
+                "fixed['probs']: the probabilities of a column of a component are fixed together, "
+                "at least 0, and sum to 1 over its levels; NaN for all where they are free."
+            )
+        return np.asarray(held)
 
     def _padded(self, stats: Array) -> Array:
         """Counts of levels, pseudo-observations included, in the places of ``probs``."""
@@ -215,7 +232,10 @@ class Categorical(ExponentialFamily):
                 f"levels={self.levels!r} is known only once the data are: fit the mixture, or pass "
                 "the labels of every column."
             )
-        return tuple(tuple(labels) for labels in self.levels)
+        levels = tuple(tuple(labels) for labels in self.levels)
+        if any(len(set(labels)) < len(labels) for labels in levels):
+            raise ValueError(f"levels={self.levels!r} names a label of a column twice.")
+        return levels
 
     @property
     def _padded_levels(self) -> tuple[tuple[Any, ...], ...]:

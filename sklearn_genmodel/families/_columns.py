@@ -212,10 +212,13 @@ class Columns(Product):
 
     def _check_names(self) -> None:
         names = [name for name, _, _ in self.groups]
-        taken = {"groups", "remainder", "names"}
+        taken = {"groups", "remainder", "names", *dir(tuple)}
         for name in names:
-            if not isinstance(name, str) or not name.isidentifier() or "__" in name:
-                raise ValueError(f"Group name {name!r}: use an identifier without '__'.")
+            good = isinstance(name, str) and name.isidentifier()
+            if not good or "__" in name or name.startswith("_"):
+                raise ValueError(
+                    f"Group name {name!r}: use an identifier without '__' or '_' before it."
+                )
             if name in taken or names.count(name) > 1:
                 raise ValueError(f"Group name {name!r} is taken: choose another.")
 

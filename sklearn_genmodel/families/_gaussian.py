@@ -147,6 +147,11 @@ class Gaussian(Elliptical):
                 "prior, and where components share nothing; to tie covariances choose a "
                 "covariance_type, such as 'tied'."
             )
+        matrices = held.get("covariances", np.zeros(0))
+        if matrices.ndim == 3 and not np.allclose(
+            matrices, matrices.swapaxes(1, 2), equal_nan=True
+        ):
+            raise ValueError("fixed['covariances'] must be symmetric.")
         if "means" in held:
             stats = stats.pinned(held["means"])
         return overwritten(self.m_step(stats), constraints)

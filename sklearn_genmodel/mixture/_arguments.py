@@ -143,11 +143,12 @@ def check_resp_prior(mixture: Any, family: Family, resp_prior: Any, n_samples: i
         If it has another shape, a row allows no component, or components may be dropped.
     """
     sparse = mixture.weight_concentration < 1
-    if sparse and (family.ordered or resp_prior is not None):
+    numbered = family.ordered or resp_prior is not None or mixture.fixed or mixture.tied
+    if sparse and numbered:
         raise ValueError(
             f"weight_concentration={mixture.weight_concentration:g} is below 1 and may drop "
-            "components, but these are told apart by a list of families or by resp_prior: set it "
-            "to 1 or above."
+            "components, but these are told apart by a list of families, resp_prior, fixed or "
+            "tied: set it to 1 or above."
         )
     if resp_prior is None:
         return None
@@ -224,7 +225,10 @@ def check_warm_start(mixture: Any, family: Family, n_features: int) -> Theta:
     """
     last = mixture.family_, *mixture.family_.mean(mixture.params_).shape
     now = family, mixture.n_components, n_features
-    if type(last[0]) is not type(now[0]) or last[1:] != now[1:]:
+    dropped = mixture.weight_concentration < 1 and last[1] < now[1]
+    fits = last[1] == now[1] or dropped
+    alike = type(last[0]) is type(now[0]) and last[2] == n_features and fits
+    if not alike or last[0].column_supports(n_features) != family.column_supports(n_features):
         raise ValueError(
             f"warm_start=True, but the last fit had (family, n_components, n_features) = {last} "
             f"and this one has {now}: set warm_start=False."

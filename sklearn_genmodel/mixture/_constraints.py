@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.em import Rows
 from sklearn_genmodel.families import Constraints, Family, tie_labels
+from sklearn_genmodel.mixture._arguments import check_params
 
 __all__ = ["read_constraints", "read_fixed_weights"]
 
@@ -86,7 +87,8 @@ def read_constraints(
     constraints = _constraints(asked, tied or {}, template, (n_components, X.shape[1]))
     # Asked for once here, so that a family that cannot do it says so before the search for starts.
     alike = np.full((len(X), n_components), 1.0 / n_components)
-    family.constrained_m_step(family.suffstats(X, alike, template), constraints)
+    params = family.constrained_m_step(family.suffstats(X, alike, template), constraints)
+    check_params(family, np.full(n_components, 1.0 / n_components), params)
     return constraints
 
 
@@ -95,6 +97,9 @@ def _constraints(
 ) -> Constraints:
     names = getattr(template, "names", None)
     if names is None:
+        both = sorted(set(fixed) & set(tied))
+        if both:
+            raise ValueError(f"{both[0]!r} is both fixed and tied: choose one of the two.")
         _check_names([*fixed, *tied], template._fields)
         held = {name: _fixed_values(name, fixed[name], getattr(template, name)) for name in fixed}
         return Constraints(held, {name: tie_labels(tied[name], shape) for name in tied})

@@ -139,7 +139,10 @@ class DerivedMixtures:
         missing = np.flatnonzero(np.isnan(x))
         if not len(missing):
             raise ValueError("All columns are given: leave out at least one, or pass NaN for it.")
-        log_joint = self.family_.log_prob(x[None], self.params_)[0] + np.log(self.weights_)
+        log_weights = np.log(np.maximum(self.weights_, np.finfo(np.float64).tiny))
+        log_joint = self.family_.log_prob(x[None], self.params_)[0] + log_weights
+        if np.isneginf(log_joint).all():
+            raise ValueError(f"{given!r} is impossible under every component.")
         weights = log_normalize(log_joint[:, None])[1][:, 0]
         family, params = self.family_.conditional(self.params_, x)
         return self._derived(weights, family, params, missing)
@@ -169,7 +172,9 @@ class DerivedMixtures:
         """An empty table with the columns of the fit."""
         names = tuple(getattr(self, "feature_names_in_", range(self.n_features_in_)))
         empty = np.empty((0, len(names)))
-        return Table(self._schema.frame(list(empty.T)) if self._schema else empty, names)
+        if self._schema is not None:
+            return Table(self._schema.frame(list(empty.T)), names)
+        return Table(empty, names)
 
     def _derived(
         self, weights: Array, family: Family, params: Any, columns: NDArray[np.intp]

@@ -31,6 +31,7 @@ from sklearn_genmodel.mixture._journal import CheckpointJournal
 from sklearn_genmodel.mixture._online import OnlineMixture
 from sklearn_genmodel.mixture._progress import Progress
 from sklearn_genmodel.mixture._reading import component_family, read_training_rows
+from sklearn_genmodel.mixture._streams import first_chunk
 
 __all__ = ["EMMixture"]
 
@@ -220,6 +221,7 @@ class EMMixture(OnlineMixture, CallbackSupportMixin, MixtureDistribution):
             rows = replace(rows, map=mapper)
             fitted = fit_mixture(family, rows, options, rng, progress, progress.report, journal)
         numbered = family.ordered or rows.resp_prior is not None or bool(self.fixed or self.tied)
+        self._m_step = options.m_step
         self._n_constraints = options.m_step.n_constraints(family)
         self._store(family, fitted, keep_order=numbered or not isinstance(options.init, str))
         progress.end(fitted)
@@ -272,7 +274,7 @@ class EMMixture(OnlineMixture, CallbackSupportMixin, MixtureDistribution):
 
     def _forget(self, X: Any) -> None:
         """Drop the results of an earlier fit; remember of what type the table is."""
-        self._schema, self._online = FrameSchema.of(X), None
+        self._schema, self._online = FrameSchema.of(first_chunk(X)), None
         for name in [name for name in vars(self) if name.endswith("_") and "_in_" not in name]:
             delattr(self, name)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from sklearn_genmodel.callbacks import Checkpoint
 from sklearn_genmodel.em import FitState, Journal, Rows, fingerprint
 
 __all__ = ["CheckpointJournal"]
 
-# No limit in effect: scikit-learn cuts long representations short.
+# No limit in effect: scikit-learn and NumPy cut long representations short.
 LONGEST = 10**9
 
 
@@ -27,7 +29,8 @@ class CheckpointJournal(Journal):
         self.checkpoints = [own for own in callbacks if isinstance(own, Checkpoint)]
         self.fingerprint = ""
         if self.checkpoints:
-            arguments = mixture.__repr__(N_CHAR_MAX=LONGEST)
+            with np.printoptions(threshold=LONGEST, floatmode="unique"):
+                arguments = mixture.__repr__(N_CHAR_MAX=LONGEST)
             self.fingerprint = f"{arguments} {fingerprint(rows)}"
 
     def load(self) -> FitState | None:

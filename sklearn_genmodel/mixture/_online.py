@@ -20,9 +20,9 @@ class OnlineMixture:
     weights_: Any
     params_: Any
     n_jobs: int | None
-    weight_concentration: float
     learning_decay: float
     _online: OnlineState | None = None
+    _m_step: MStep = MStep()
 
     @unchanged_on_error
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
@@ -70,6 +70,11 @@ class OnlineMixture:
             )
         if not hasattr(self, "params_"):
             self.fit(X, y, sample_weight)  # type: ignore[attr-defined]
+        elif self._online is None:
+            raise ValueError(
+                "This mixture was fitted by fit or loaded, which keeps no statistics that a batch "
+                "could be added to: clone it, and begin with partial_fit."
+            )
         X = read_rows(self, X, self.family_)
         weights = check_weights(sample_weight, len(X))
         with row_threads(self.n_jobs) as mapper:
@@ -81,7 +86,7 @@ class OnlineMixture:
                 Theta(self.weights_, self.params_),
                 self._online,
                 rows,
-                MStep(self.weight_concentration),
+                self._m_step,
                 self.learning_decay,
             )
         self.weights_, self.params_ = theta

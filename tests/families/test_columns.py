@@ -146,6 +146,7 @@ def test_dropped_columns_have_no_part():
         (Columns([*groups(), ("again", Poisson(), ["visits"])]), "'visits' is in groups 'visits'"),
         (Columns([("body", Gaussian(), ["height"])]), "'height'.*not all there"),
         (Columns([("a b", Gaussian(), ["age"])]), "Group name 'a b'"),
+        (Columns([("count", Gaussian(), ["age"])]), "'count' is taken"),
         (Columns([("groups", Gaussian(), ["age"])]), "'groups' is taken"),
         (Columns([("none", Gaussian(), [])], remainder="drop"), "selects none"),
         (Columns([("age", "normal", ["age"])], remainder="drop"), "family='normal' is unknown"),
@@ -207,3 +208,33 @@ def test_marginal_and_conditional():
     joint = mixture.score_samples(rows)
     seen = mixture.score_samples(rows.assign(age=np.nan, weight=np.nan, insured=None))
     assert_allclose(given.score_samples(rows[["age", "weight", "insured"]]), joint - seen)
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_samples_stay_within_the_types_of_their_columns(frame):
+    rng = np.random.default_rng(0)
+    data = {
+        "tiny": rng.poisson(110, 200).clip(0, 127).astype(np.int8),
+        "unsigned": rng.poisson(1, 200).astype(np.uint8),
+        "truth": rng.random(200) < 0.2,
+    }
+    mixture = EMMixture(1).fit(frame(data))
+    drawn, _ = mixture.sample(500, 0)
+    assert list(drawn.dtypes)[:2] == list(frame(data).dtypes)[:2]
+    assert 50 < drawn["tiny"].min() <= drawn["tiny"].max() <= 127
+    assert drawn["unsigned"].min() == 0
+    # A Gaussian draws no truth values: they stay numbers.
+    assert abs(drawn["truth"].mean() - 0.2) < 0.1
+
+
+def test_large_integers_are_labels_of_their_own():
+    X = pd.DataFrame({"id": np.array([2**53, 2**53 + 1, 2**53 + 2] * 2)})
+    mixture = EMMixture(1, family="categorical").fit(X)
+    assert_allclose(mixture.params_.probs[0, 0], np.full(3, 1 / 3))
+
+
+def test_a_list_of_frames_is_sampled_as_a_frame():
+    X = people()
+    mixture = EMMixture(2, family=Columns(groups()), random_state=0).fit([X[:150], X[150:]])
+    assert list(mixture.sample(3, 0)[0].columns) == list(X.columns)
+    assert mixture.conditional({"smoker": "y"}).n_features_in_ == 4

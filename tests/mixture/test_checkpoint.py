@@ -91,6 +91,8 @@ def test_another_fit_is_refused(tmp_path):
     with pytest.raises(ValueError, match="other data or arguments"):
         other.fit(X + 1.0)
     with pytest.raises(ValueError, match="other data or arguments"):
+        other.fit(X, resp_prior=np.eye(3)[np.arange(300) % 3])
+    with pytest.raises(ValueError, match="other data or arguments"):
         other.set_params(n_components=2).fit(X)
 
 

@@ -89,11 +89,26 @@ def test_fixed_probabilities_of_labels():
         ({"fixed": {"weights": [0.5, 0.6]}}, ValueError, "sum to 1"),
         ({"fixed": [1.0]}, TypeError, "must map names"),
         ({"tied": {"rates": "rows"}}, ValueError, "choose one of 'components'"),
+        ({"fixed": {"rates": [[-1.0, np.nan]] * 2}}, ValueError, "are no parameters of Poisson"),
+        ({"fixed": {"rates": 2.0}, "tied": {"rates": "all"}}, ValueError, "both fixed and tied"),
+        ({"fixed": {"rates": 2.0}, "weight_concentration": 0.0}, ValueError, "may drop"),
     ],
 )
 def test_mistakes(arguments, error, message):
     with pytest.raises(error, match=message):
         EMMixture(2, family="poisson", **arguments).fit(COUNTS)
+
+
+@pytest.mark.parametrize("probs", [[0.6, 0.6], [0.6, np.nan], [-0.1, 1.1]])
+def test_fixed_probabilities_are_a_distribution(probs):
+    with pytest.raises(ValueError, match="fixed together"):
+        EMMixture(1, family="categorical", fixed={"probs": [[probs]]}).fit([["a"], ["b"]])
+
+
+def test_fixed_columns_of_unequal_levels_count_their_own():
+    X = [["a", "x"], ["b", "y"], ["a", "z"], ["a", "x"]] * 5
+    fixed = {"probs": [[[0.9, 0.1, np.nan], [np.nan] * 3]]}
+    assert EMMixture(1, family="categorical", fixed=fixed).fit(X).n_parameters() == 2
 
 
 @pytest.mark.parametrize("family", ["gamma", "log_normal"])

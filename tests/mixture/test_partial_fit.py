@@ -79,6 +79,31 @@ def test_a_decay_that_is_none(decay):
         EMMixture(2, family="poisson", learning_decay=decay).partial_fit(COUNTS[:BATCH])
 
 
+def test_batches_count_by_their_weight():
+    """With a decay of 1 nothing is forgotten, however the rows are cut into batches."""
+    online = EMMixture(1, family="poisson", learning_decay=1.0)
+    weights = RNG.integers(1, 4, 1000)
+    for rows in (slice(0, 700), slice(700, 750), slice(750, 1000)):
+        online.partial_fit(COUNTS[rows], sample_weight=weights[rows])
+    expected = np.average(COUNTS[:1000], axis=0, weights=weights)
+    assert_allclose(online.params_.rates[0], expected, rtol=1e-12)
+
+
+def test_what_is_fixed_stays_fixed():
+    fixed = {"rates": [[2.0], [np.nan]], "weights": [0.3, 0.7]}
+    online = EMMixture(2, family="poisson", fixed=fixed, random_state=0)
+    for start in range(0, 2000, BATCH):
+        online.partial_fit(COUNTS[start : start + BATCH])
+    assert online.params_.rates[0, 0] == 2.0
+    assert_allclose(online.weights_, [0.3, 0.7])
+
+
+def test_a_finished_fit_takes_no_batches():
+    mixture = EMMixture(2, family="poisson", random_state=0).fit(COUNTS)
+    with pytest.raises(ValueError, match="begin with partial_fit"):
+        mixture.partial_fit(COUNTS[:3])
+
+
 def test_fit_starts_anew():
     mixture = EMMixture(2, family="poisson", random_state=0).partial_fit(COUNTS[:BATCH])
     mixture.fit(COUNTS)

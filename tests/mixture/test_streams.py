@@ -136,3 +136,10 @@ def test_a_file_that_shrinks_is_noticed(tmp_path):
     path.write_bytes(path.read_bytes()[:-80])
     with pytest.raises(OSError, match="has changed since"):
         mixture.score_samples(mapped)
+
+
+def test_a_copy_on_write_map_is_read_as_it_is(tmp_path):
+    np.save(tmp_path / "X.npy", X[:1000])
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="c")
+    mapped[:] = mapped * 10.0 + 5.0
+    assert_allclose(EMMixture(1).fit(mapped).params_.means[0], mapped.mean(axis=0))
