@@ -9,6 +9,9 @@ from sklearn_genmodel.families._covariance import Structure, normalizer
 
 __all__ = ["Diagonal", "Spherical", "TiedDiagonal", "TiedSpherical"]
 
+# From so many features on, copies of rows that stay rows are cheaper than transposed ones.
+WIDE = 48
+
 
 class Diagonal(Structure):
     """Variances per component and column, (K, d)."""
@@ -25,8 +28,11 @@ class Diagonal(Structure):
     def width(self, n_features: int) -> int:
         return 1 + 2 * n_features
 
-    def complete(self, features: Array, n_features: int, factor: Array) -> None:
+    def complete(self, features: Array, n_features: int, whitener: Array) -> None:
         np.square(features[1 : 1 + n_features], out=features[1 + n_features :])
+
+    def prefers_rows(self, n_features: int) -> bool:
+        return n_features >= WIDE
 
     def pair(self, a: Array, b: Array) -> Array:
         return a * b
@@ -48,8 +54,8 @@ class Diagonal(Structure):
     def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return covariances[:, :, None] * np.eye(n_features)
 
-    def whiten(self, y: Array, factor: Array, k: int) -> Array:
-        whitened: Array = y / factor[k][..., None]
+    def whiten(self, y: Array, whitener: Array, k: int) -> Array:
+        whitened: Array = y / whitener[k][..., None]
         return whitened
 
     def scales(self, factor: Array) -> Array:
@@ -81,7 +87,7 @@ class Spherical(Diagonal):
     def width(self, n_features: int) -> int:
         return 2 + n_features
 
-    def complete(self, features: Array, n_features: int, factor: Array) -> None:
+    def complete(self, features: Array, n_features: int, whitener: Array) -> None:
         x = features[1:-1]
         np.einsum("ij,ij->j", x, x, out=features[-1])
 
@@ -145,8 +151,8 @@ class TiedDiagonal(Diagonal):
     def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return np.broadcast_to(np.diag(covariances), (n_components, n_features, n_features))
 
-    def whiten(self, y: Array, factor: Array, k: int) -> Array:
-        return y / factor[:, None]
+    def whiten(self, y: Array, whitener: Array, k: int) -> Array:
+        return y / whitener[:, None]
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_features
@@ -181,8 +187,8 @@ class TiedSpherical(Spherical):
         matrix = covariances * np.eye(n_features)
         return np.broadcast_to(matrix, (n_components, n_features, n_features))
 
-    def whiten(self, y: Array, factor: Array, k: int) -> Array:
-        whitened: Array = y / factor
+    def whiten(self, y: Array, whitener: Array, k: int) -> Array:
+        whitened: Array = y / whitener
         return whitened
 
     def scales(self, factor: Array) -> Array:

@@ -27,8 +27,8 @@ from sklearn_genmodel.families._support import REALS, Support
 
 __all__ = ["Elliptical", "divided"]
 
-# So many components that those who prefer solves to features with them do so with fewer, too.
-MANY_COMPONENTS = 20
+# So few components that those who prefer products per component do so from few columns on.
+FEW_COMPONENTS = 2
 
 
 class Elliptical(Family):
@@ -127,7 +127,7 @@ class Elliptical(Family):
     def width(self, n_features: int) -> int:
         """Size of (1, x, second-order terms), or of a few rows where these are not formed."""
         structure = self._structure
-        triangular = structure.prefers_triangular(MANY_COMPONENTS, n_features)
+        triangular = structure.prefers_triangular(FEW_COMPONENTS, n_features)
         return 4 * n_features if triangular else structure.width(n_features)
 
     def to_vector(self, params: Any, like: Any) -> Array:

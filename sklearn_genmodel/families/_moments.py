@@ -68,6 +68,17 @@ class Moments:
         offsets = self.sums / np.maximum(self.counts, TINY)[:, None]
         return offsets, self.products - self.structure.pair(self.sums, offsets)
 
+    def pinned(self, means: Array) -> Moments:
+        """Moments as if the means were these, NaN where they are what they are.
+
+        sum r (x - m)(x - m)' = products - 2 (sum r x) m' + count m m', all about the centres
+        """
+        own = self.sums / np.maximum(self.counts, TINY)[:, None]
+        offsets = np.where(np.isnan(means), own, means - self.centers)
+        sums, pair = self.counts[:, None] * offsets, self.structure.pair
+        products = self.products - 2.0 * pair(self.sums, offsets) + 2.0 * pair(sums, offsets)
+        return replace(self, sums=sums, products=products)
+
     def about(self, centers: Array) -> Moments:
         """Return the same moments about other centres.
 
@@ -180,38 +191,46 @@ def _joined(
 def _complete_rows(
     structure: Structure, means: Array, covariances: Any
 ) -> Callable[[Array], Densities]:
-    """Prepare the same for rows without missing values: two matrix products per block."""
-    origin = means.mean(axis=0)
-    factor = structure.factor(covariances)
-    natural = structure.natural(means - origin, factor)
-    d, workspace = len(origin), local()
-    apart = _magnitude(structure, natural, means - origin, factor) > CANCELLATION_LIMIT
-    alone = np.flatnonzero(apart | structure.prefers_triangular(*means.shape))
-    centers = np.repeat(origin[None], len(means), axis=0)
+    """Prepare the same for rows without missing values, for all components at once or by one."""
+    origin, (n_components, d) = means.mean(axis=0), means.shape
+    factor, workspace = structure.factor(covariances), local()
+    whitener = structure.whitener(factor)
+    if structure.prefers_triangular(n_components, d):
+        natural, alone = np.empty((n_components, 0)), np.arange(n_components)
+    else:
+        natural = structure.natural(means - origin, factor)
+        magnitude = _magnitude(structure, natural, means - origin, (factor, whitener))
+        alone = np.flatnonzero(magnitude > CANCELLATION_LIMIT)
+    together = len(alone) < n_components
+    centers = np.repeat(origin[None], n_components, axis=0)
     centers[alone] = means[alone]
 
     @cache
     def half_log_det() -> Array:
-        normalizers = structure.natural(np.zeros_like(means), factor)[:, :1]
-        return np.asarray(-normalizers - 0.5 * d * LOG_2PI)
+        return structure.half_log_det(factor, n_components, d)
+
+    @cache
+    def zeros() -> Array:
+        return structure.pair(np.zeros_like(means), np.zeros_like(means))
 
     def features_of(X: Array) -> Array:
         # A thread fills one array again and again: fresh ones would cost more than their content.
         if getattr(workspace, "n_rows", -1) < len(X):
             workspace.n_rows = len(X)
-            workspace.features = np.ones((structure.width(d), len(X)))
+            shape = structure.width(d), len(X)
+            rows = structure.prefers_rows(d)
+            workspace.features = np.ones(shape[::-1]).T if rows else np.ones(shape)
         features: Array = workspace.features[:, : len(X)]
         np.subtract(X.T, origin[:, None], out=features[1 : 1 + d])
-        structure.complete(features, d, factor)
+        structure.complete(features, d, whitener)
         return features
 
     def densities(X: Array) -> Densities:
-        together = len(alone) < len(means)
         features = features_of(X) if together else np.empty((0, len(X)))
-        log_prob = natural @ features if together else np.empty((len(means), len(X)))
+        log_prob = natural @ features if together else np.empty((n_components, len(X)))
         for k in alone:
-            # Solves about a component's own mean cancel nothing.
-            whitened = structure.whiten(X.T - means[k][:, None], factor, int(k))
+            # About a component's own mean nothing cancels.
+            whitened = structure.whiten(X.T - means[k][:, None], whitener, int(k))
             distances = np.einsum("ij,ij->j", whitened, whitened)
             log_prob[k] = -0.5 * (d * LOG_2PI + distances) - half_log_det()[k]
 
@@ -221,8 +240,7 @@ def _complete_rows(
                 kept[alone] = 0.0
                 moments = structure.accumulate(kept, features, d)
             else:
-                none = np.zeros_like(means)
-                moments = np.zeros(len(means)), none, structure.pair(none, none)
+                moments = np.zeros(n_components), np.zeros_like(means), np.zeros_like(zeros())
             for k in alone:
                 own = structure.collect(scaled[k], X.T - means[k][:, None])
                 _add_component(moments, own, k)
@@ -234,10 +252,11 @@ def _complete_rows(
     return densities
 
 
-def _magnitude(structure: Structure, natural: Array, means: Array, factor: Any) -> Array:
+def _magnitude(structure: Structure, natural: Array, means: Array, scale: tuple[Any, Any]) -> Array:
     """Sum of absolute terms of natural . features, three standard deviations off each mean."""
+    factor, whitener = scale
     far = np.abs(means) + 3.0 * structure.scales(factor)
-    features = np.abs(structure.features(far.T, factor)[1:])
+    features = np.abs(structure.features(far.T, whitener)[1:])
     magnitude: Array = np.einsum("kf,fk->k", np.abs(natural[:, 1:]), features)
     return magnitude
 

@@ -22,6 +22,7 @@ from sklearn_genmodel.em import Rows, Theta, map_rows, row_threads
 from sklearn_genmodel.mixture._arguments import check_resp
 from sklearn_genmodel.mixture._criteria import InformationCriteria, total_weight, weighted_sum
 from sklearn_genmodel.mixture._derived import DerivedMixtures
+from sklearn_genmodel.mixture._persistence import SavedMixture
 from sklearn_genmodel.mixture._reading import read_rows
 from sklearn_genmodel.variational import ELBO, discrete_elbo, log_normalize
 
@@ -31,6 +32,7 @@ Array = NDArray[np.float64]
 
 
 class MixtureDistribution(
+    SavedMixture,
     DerivedMixtures,
     InformationCriteria,
     ClassNamePrefixFeaturesOutMixin,

@@ -1,0 +1,102 @@
+"""Lower-triangular factors and packed symmetric matrices, as fast as LAPACK and BLAS make them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.lapack import dtrtri
+
+from sklearn_genmodel.families._arrays import Array
+from sklearn_genmodel.families._triangles import lower_triangle, upper_triangle
+
+__all__ = [
+    "from_log_cholesky",
+    "inverses",
+    "log_cholesky",
+    "lower_product",
+    "packed_pair",
+    "packed_square",
+    "packed_upper",
+    "unpacked",
+]
+
+# Rows of a triangle that are multiplied at once; what is zero to the right of them is left out.
+ROWS_AT_ONCE = 32
+
+
+def inverses(lower: Array) -> Array:
+    """Inverses of lower-triangular matrices, (..., d, d)."""
+    stacked = lower.reshape(-1, *lower.shape[-2:])
+    # LAPACK stores matrices by columns: transposed, they are passed and returned as they lie.
+    inverted = [dtrtri(matrix.T, lower=0)[0].T for matrix in stacked]
+    return np.stack(inverted).reshape(lower.shape)
+
+
+def lower_product(lower: Array, y: Array) -> Array:
+    """Product of a lower-triangular matrix and columns y, (d, n_samples), laid out as these are."""
+    product = np.empty_like(y)
+    for start in range(0, len(y), ROWS_AT_ONCE):
+        stop = start + ROWS_AT_ONCE
+        np.matmul(lower[start:stop, :stop], y[:stop], out=product[start:stop])
+    return product
+
+
+def log_cholesky(lower: Array) -> Array:
+    """Unconstrained coordinates of factors (..., d, d): logs of their diagonals, the rest as is."""
+    i, j = lower_triangle(lower.shape[-1])
+    packed = lower[..., i, j]
+    return np.where(i == j, np.log(np.where(i == j, packed, 1.0)), packed).ravel()
+
+
+def from_log_cholesky(vector: Array, shape: tuple[int, ...]) -> Array:
+    """Inverse of `log_cholesky`, for factors of the shape given."""
+    i, j = lower_triangle(shape[-1])
+    packed = vector.reshape(*shape[:-2], len(i))
+    lower = np.zeros(shape)
+    lower[..., i, j] = np.where(i == j, np.exp(np.where(i == j, packed, 0.0)), packed)
+    return lower
+
+
+def packed_pair(a: Array, b: Array) -> Array:
+    """Upper triangles of (a_k b_k' + b_k a_k') / 2 of the rows of a and b, both (K, d)."""
+    i, j = upper_triangle(a.shape[1])
+    pair = a.take(i, axis=1) * b.take(j, axis=1)
+    pair += a.take(j, axis=1) * b.take(i, axis=1)
+    pair *= 0.5
+    return pair
+
+
+def packed_square(y: Array, weights: Array) -> Array:
+    """Upper triangle of y diag(weights) y', row by row."""
+    # BLAS computes one half of a matrix times its own transpose.
+    weighted = y * np.sqrt(weights)
+    return packed_upper(weighted @ weighted.T)
+
+
+def packed_upper(matrix: Array) -> Array:
+    """Upper triangle of a matrix, row by row."""
+    return matrix.ravel().take(_packed_positions(len(matrix)))
+
+
+def unpacked(packed: Array, n_features: int) -> Array:
+    """Symmetric matrices, (K, d, d), from their upper triangles, (K, d (d + 1) / 2)."""
+    positions = _matrix_positions(n_features)
+    return packed.take(positions, axis=1)
+
+
+@cache
+def _packed_positions(n_features: int) -> NDArray[np.intp]:
+    """Place in a flat matrix of every element of its packed upper triangle."""
+    i, j = upper_triangle(n_features)
+    return i * n_features + j
+
+
+@cache
+def _matrix_positions(n_features: int) -> NDArray[np.intp]:
+    """Place in a packed upper triangle of every element of a matrix, (d, d)."""
+    i, j = upper_triangle(n_features)
+    positions = np.empty((n_features, n_features), dtype=np.intp)
+    positions[i, j] = positions[j, i] = np.arange(len(i))
+    return positions
