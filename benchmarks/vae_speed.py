@@ -135,8 +135,11 @@ def pythae_epoch(X: Any, batch_size: int) -> float:
     return min(seconds)
 
 
-def scoring(n_rows: int, n_draws: int) -> tuple[float, float]:
-    """Seconds per row of an importance-weighted log-likelihood: ours, and pythae's `get_nll`."""
+def scoring(n_rows: int, n_draws: int, turns: int) -> tuple[float, float]:
+    """Seconds per row of an importance-weighted log-likelihood: ours, and pythae's `get_nll`.
+
+    In turns, the smallest time of each. pythae's cost is the same for every row: it gets a few.
+    """
     X = problem(n_rows)
     vae = VAEEstimator(
         N_LATENT,
@@ -146,17 +149,20 @@ def scoring(n_rows: int, n_draws: int) -> tuple[float, float]:
         max_epochs=1,
         n_score_draws=n_draws,
         random_state=0,
+        device="cpu",
     ).fit(X[:500])
-    start = time.perf_counter()
-    vae.score_samples(X)
-    own = (time.perf_counter() - start) / n_rows
-    if not importlib.util.find_spec("pythae"):
-        return own, float("nan")
-    few = X[: max(n_rows // 20, 1)]
-    model = pythae_model()
-    start = time.perf_counter()
-    model.get_nll(torch.tensor(few, dtype=torch.float32), n_samples=n_draws, batch_size=n_draws)
-    return own, (time.perf_counter() - start) / len(few)
+    own = peer = float("nan")
+    few = torch.tensor(X[: max(n_rows // 20, 1)], dtype=torch.float32)
+    model = pythae_model() if importlib.util.find_spec("pythae") else None
+    for _ in range(turns):
+        start = time.perf_counter()
+        vae.score_samples(X)
+        own = np.fmin(own, (time.perf_counter() - start) / n_rows)
+        if model is not None:
+            start = time.perf_counter()
+            model.get_nll(few, n_samples=n_draws, batch_size=n_draws)
+            peer = np.fmin(peer, (time.perf_counter() - start) / len(few))
+    return float(own), float(peer)
 
 
 def main() -> None:
@@ -178,10 +184,10 @@ def main() -> None:
     for name, seconds in best.items():
         ratio = seconds / best["ours"]
         print(f"epoch of {arguments.rows} rows, {name}: {seconds:.3f} s, {ratio:.2f} times ours")
-    own, peer = scoring(arguments.rows // 2, 100)
+    own, peer = scoring(arguments.rows // 2, 100, arguments.turns)
     print(
         f"scoring with 100 draws: ours {1e6 * own:.0f} us a row, pythae {1e6 * peer:.0f} us, "
-        f"{peer / own:.0f} times ours"
+        f"{peer / own:.1f} times ours"
     )
 
 

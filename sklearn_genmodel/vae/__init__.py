@@ -2,9 +2,11 @@
 
 from sklearn_genmodel.vae._conv import ConvDecoder, ConvEncoder
 from sklearn_genmodel.vae._priors import MixturePrior, StandardNormal, VampPrior
+from sklearn_genmodel.vae._trusted import TRUSTED_TYPES
 from sklearn_genmodel.vae._vae import VAEEstimator
 
 __all__ = [
+    "TRUSTED_TYPES",
     "ConvDecoder",
     "ConvEncoder",
     "MixturePrior",

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from sklearn_genmodel._validation import check_number
-from sklearn_genmodel.vae._likelihood_names import LIKELIHOODS
 from sklearn_genmodel.vae._networks import ACTIVATIONS
 from sklearn_genmodel.vae._objectives import OBJECTIVES
 from sklearn_genmodel.vae._optimizers import OPTIMIZERS
 from sklearn_genmodel.vae._priors import Prior, StandardNormal
+from sklearn_genmodel.vae._tables import check_likelihood, kinds_of_columns
 
 __all__ = ["check_arguments", "check_continued", "resolve_prior"]
 
@@ -53,28 +53,25 @@ def check_arguments(vae: Any) -> None:
     _check_hidden("decoder", vae.decoder)
 
 
-def check_continued(vae: Any, n_features: int) -> None:
+def check_continued(vae: Any) -> None:
     """Check that training can go on from the model of the last fit.
 
     Parameters
     ----------
     vae : VAEEstimator
         Fitted before.
-    n_features : int
 
     Raises
     ------
     ValueError
-        If the columns, or arguments that shape the model, changed.
+        If arguments that shape the model changed.
     """
-    module = vae.module_
-    last = module.likelihood.n_features, module.n_latent, type(module.likelihood)
-    now = n_features, vae.n_latent, LIKELIHOODS[vae.likelihood]
+    last = vae.module_.n_latent, kinds_of_columns(vae.module_.likelihood)
+    now = vae.n_latent, kinds_of_columns(vae.likelihood)
     if last != now:
         raise ValueError(
-            f"The model to go on with has (n_features, n_latent, likelihood) = "
-            f"({last[0]}, {last[1]}, {last[2].__name__}), asked for are ({now[0]}, {now[1]}, "
-            f"{now[2].__name__}): set warm_start=False and call fit for a new model."
+            f"The model to go on with has (n_latent, likelihood) = {last}, asked for are {now}: "
+            "set warm_start=False and call fit for a new model."
         )
 
 
@@ -128,7 +125,7 @@ def _check_choices(vae: Any) -> None:
     if not callable(vae.optimizer):
         more = ", or pass a factory (parameter_groups, lr) -> optimizer"
         _check_choice("optimizer", vae.optimizer, tuple(OPTIMIZERS), more)
-    _check_choice("likelihood", vae.likelihood, tuple(LIKELIHOODS))
+    check_likelihood(vae.likelihood)
 
 
 def _check_choice(name: str, value: Any, choices: tuple[str | None, ...], more: str = "") -> None:

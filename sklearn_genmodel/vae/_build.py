@@ -12,31 +12,49 @@ from numpy.typing import NDArray
 from sklearn_genmodel.vae._arguments import resolve_prior
 from sklearn_genmodel.vae._data import Rows, Scaling, find_scaling, make_rows
 from sklearn_genmodel.vae._device import private_seed, resolve_device
-from sklearn_genmodel.vae._likelihood_names import LIKELIHOODS
-from sklearn_genmodel.vae._likelihoods import Likelihood
+from sklearn_genmodel.vae._likelihood import Likelihood
 from sklearn_genmodel.vae._module import VAEModule
 from sklearn_genmodel.vae._networks import Dense, build_network
 from sklearn_genmodel.vae._state import TrainingState
+from sklearn_genmodel.vae._tables import make_likelihood
 from sklearn_genmodel.vae._training import Training, TrainingOptions
 
 __all__ = ["Model", "assemble", "build_model", "make_training", "n_warmup_epochs", "new_state"]
 
 Array = NDArray[np.float64]
 
+# Arguments of an estimator that decide what a module is made of.
+SHAPING = (
+    "n_latent",
+    "likelihood",
+    "decoder_scale",
+    "encoder_scale",
+    "prior",
+    "encoder",
+    "decoder",
+    "activation",
+)
+
 
 class Model(NamedTuple):
-    """A module, and the maps between the units of the data and its own."""
+    """A module, the maps between the units of the data and its own, and what reads a table.
+
+    ``family`` knows the columns and levels of a table of labels; None if all columns are numbers.
+    """
 
     module: VAEModule
     scaling: Scaling
+    family: Any = None
 
 
-def build_model(vae: Any, X: Array, rng: np.random.Generator) -> Model:
+def build_model(vae: Any, family: Any, X: Array, rng: np.random.Generator) -> Model:
     """Make a model for a table, with weights drawn and scales set from the data.
 
     Parameters
     ----------
     vae : VAEEstimator
+    family : Family or None
+        What reads the table.
     X : ndarray of shape (n_samples, n_features)
         Checked rows, NaN where a cell is missing.
     rng : Generator
@@ -45,7 +63,7 @@ def build_model(vae: Any, X: Array, rng: np.random.Generator) -> Model:
     -------
     model : Model
     """
-    likelihood = LIKELIHOODS[vae.likelihood].for_rows(X, vae.decoder_scale)
+    likelihood = make_likelihood(vae, family, X.shape[1])
     scaling = find_scaling(X, likelihood, standardize=vae.standardize)
     outputs = likelihood.start(scaling.to_model(X))
     with private_seed(rng):
@@ -53,7 +71,7 @@ def build_model(vae: Any, X: Array, rng: np.random.Generator) -> Model:
     if isinstance(module.decoder, Dense):
         with torch.no_grad():
             module.decoder.layers[-1].bias.copy_(torch.as_tensor(outputs))
-    return Model(place(module, vae), scaling)
+    return Model(place(module, vae), scaling, family)
 
 
 def assemble(vae: Any, likelihood: Likelihood, n_inputs: int) -> VAEModule:
@@ -70,12 +88,13 @@ def assemble(vae: Any, likelihood: Likelihood, n_inputs: int) -> VAEModule:
     -------
     module : VAEModule
     """
+    arguments = {name: getattr(vae, name) for name in SHAPING}
     k, scale = vae.n_latent, _encoder_scale(vae.encoder_scale)
     n_codes = k * (2 if scale is None else 1)
     encoder = build_network("encoder", vae.encoder, n_inputs, n_codes, vae.activation)
     decoder = build_network("decoder", vae.decoder, k, likelihood.n_outputs, vae.activation)
     prior = resolve_prior(vae.prior).build(k, n_inputs)
-    return VAEModule(encoder, decoder, likelihood, prior, scale, k)
+    return VAEModule(encoder, decoder, likelihood, prior, scale, k, arguments)
 
 
 def place(module: VAEModule, vae: Any) -> VAEModule:

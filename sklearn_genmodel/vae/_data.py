@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sklearn_genmodel.vae._likelihoods import Likelihood, deviations
+from sklearn_genmodel.vae._likelihood import Likelihood, deviations
 
 __all__ = ["Rows", "Scaling", "find_scaling", "make_rows"]
 

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 
 from sklearn_genmodel.vae._data import Rows
-from sklearn_genmodel.vae._likelihoods import LARGEST_LOG, Bernoulli, Gaussian, Poisson
+from sklearn_genmodel.vae._likelihood import LARGEST_LOG
+from sklearn_genmodel.vae._likelihoods import Bernoulli, Gaussian, Poisson
 from sklearn_genmodel.vae._module import VAEModule
 from sklearn_genmodel.vae._networks import Dense
 from sklearn_genmodel.vae._priors import NormalModule

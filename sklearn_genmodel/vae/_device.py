@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["few_threads", "inference_dtype", "private_seed", "resolve_device", "torch_generator"]
+__all__ = [
+    "few_threads",
+    "inference_dtype",
+    "private_seed",
+    "resolve_device",
+    "resume_generator",
+]
 
 # Below this many parameters, handing work to threads costs more than the work.
 SMALL_NETWORK = 2_000_000
@@ -79,21 +85,20 @@ def private_seed(rng: np.random.Generator) -> Iterator[None]:
         yield
 
 
-def torch_generator(rng: np.random.Generator, device: Any) -> Any:
-    """Return a torch generator seeded by a NumPy one.
+def resume_generator(generator: Any, state: Any, seed: int) -> None:
+    """Let a generator go on where another was; seed it anew if that was of another kind of device.
 
     Parameters
     ----------
-    rng : Generator
-    device : torch.device
-
-    Returns
-    -------
     generator : torch.Generator
+    state : tensor
+        What the other's ``get_state`` returned.
+    seed : int
     """
-    generator = torch.Generator(device=device)
-    generator.manual_seed(int(rng.integers(2**63)))
-    return generator
+    if len(state) == len(generator.get_state()):
+        generator.set_state(state)
+    else:
+        generator.manual_seed(seed)
 
 
 def _has_mps() -> bool:

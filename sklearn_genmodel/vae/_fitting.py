@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_genmodel._validation import check_rows, check_supports, check_weights
+from sklearn_genmodel._compat import as_generator, with_callbacks
+from sklearn_genmodel._validation import (
+    FrameSchema,
+    check_supports,
+    check_weights,
+    unchanged_on_error,
+)
+from sklearn_genmodel.families import Family
 from sklearn_genmodel.vae._adviser import warn_of_collapse
-from sklearn_genmodel.vae._arguments import check_continued
-from sklearn_genmodel.vae._build import Model, make_training, place
+from sklearn_genmodel.vae._arguments import check_arguments, check_continued
+from sklearn_genmodel.vae._build import Model, build_model, make_training, new_state, place
 from sklearn_genmodel.vae._device import few_threads
 from sklearn_genmodel.vae._generation import LatentGeneration
-from sklearn_genmodel.vae._likelihood_names import LIKELIHOODS
-from sklearn_genmodel.vae._persistence import load_fitted, on_cpu, save_fitted
+from sklearn_genmodel.vae._onnx import export_graph
+from sklearn_genmodel.vae._persistence import (
+    load_fitted,
+    packed_state,
+    save_fitted,
+    unpacked_state,
+)
 from sklearn_genmodel.vae._progress import Progress
 from sklearn_genmodel.vae._scoring import count_active
 from sklearn_genmodel.vae._state import TrainingState
+from sklearn_genmodel.vae._tables import make_likelihood, read_rows, read_training_rows
 from sklearn_genmodel.vae._training import Training, run_epochs
 
 __all__ = ["TrainedByGradients"]
 
 Array = NDArray[np.float64]
-
-DEVICE_BOUND = ("module_", "_training")
 
 
 class TrainedByGradients(LatentGeneration):
@@ -38,7 +50,60 @@ class TrainedByGradients(LatentGeneration):
     likelihood: Any
     early_stopping: bool
     max_epochs: int
-    warm_start: bool
+
+    @unchanged_on_error
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        """Train for one epoch on these rows, going on from what was learned before.
+
+        The first call makes the model, and sets the scaling for good. The optimiser's state and
+        the warm-up of the KL term carry over from call to call.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : VAEEstimator
+        """
+        check_arguments(self)
+        is_new = not hasattr(self, "module_")
+        family, rows, weights = self._check_training_data(X, sample_weight, is_new=is_new)
+        if is_new:
+            rng = as_generator(self.random_state)
+            model, state = build_model(self, family, rows, rng), new_state(rng)
+            self._forget(X)
+        else:
+            state = getattr(self, "_training", None) or new_state(as_generator(self.random_state))
+            model, state = self._continued(rows), replace(state, is_over=False)
+        progress = Progress(self, X, y, sample_weight, callbacks=False)
+        return self._train(model, rows, weights, state, progress, n_epochs=state.n_epochs + 1)
+
+    @unchanged_on_error
+    @with_callbacks
+    def resume(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        """Go on with a fit that was interrupted, from the estimator that a callback saved.
+
+        With the same rows and weights the result is that of a fit without interruption, bit for
+        bit on the same machine.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : VAEEstimator
+        """
+        check_is_fitted(self, "module_")
+        check_arguments(self)
+        _, rows, weights = self._check_training_data(X, sample_weight, is_new=False)
+        model, state = self._continued(rows), self._training
+        return self._train(model, rows, weights, state, Progress(self, X, y, sample_weight))
 
     def save(self, path: Any) -> None:
         """Write the fitted model to a file of numbers and JSON (safetensors).
@@ -78,25 +143,56 @@ class TrainedByGradients(LatentGeneration):
         """
         return load_fitted(cls, path)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Pickles load on machines without the device of the fit."""
-        state: dict[str, Any] = super().__getstate__()
-        return state | {name: on_cpu(state[name]) for name in DEVICE_BOUND if name in state}
+    def to_onnx(self, part: str, path: Any) -> None:
+        """Write the encoder or the decoder to an ONNX file, in single precision.
 
-    def _check_data(self, X: Any, sample_weight: Any, *, reset: bool) -> tuple[Array, Array | None]:
-        """Rows of positive weight, in double precision, and their weights."""
-        rows = check_rows(self, X, reset=reset, allow_nan=True).astype(np.float64, copy=False)
+        The encoder maps rows ``X`` (n_samples, n_features) to the ``means`` and ``scales`` of
+        q(z | x), as `posterior` does; the decoder maps latents ``Z`` to means ``X``, as
+        `inverse_transform` does. Scaling and missing values (NaN) are part of the graph; labels are
+        given and returned as positions among their levels.
+
+        Parameters
+        ----------
+        part : {"encoder", "decoder"}
+        path : str or path
+
+        Raises
+        ------
+        ImportError
+            If onnx or onnxscript are not installed.
+        """
+        check_is_fitted(self, "module_")
+        module = copy.deepcopy(self.module_).cpu().float().eval()
+        export_graph(Model(module, self._scaling), part, path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Arrays for tensors: pickles load on machines without the device of the fit."""
+        return packed_state(super().__getstate__())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Tensors for arrays."""
+        super().__setstate__(unpacked_state(state))
+
+    def _check_training_data(
+        self, X: Any, sample_weight: Any, *, is_new: bool
+    ) -> tuple[Family | None, Array, Array | None]:
+        """What reads the table, its rows of positive weight as numbers, and their weights."""
+        if is_new:
+            family, rows = read_training_rows(self, X)
+        else:
+            check_continued(self)
+            family, rows = self._family, read_rows(self, X, self._family, None)
         weights = check_weights(sample_weight, len(rows))
         if weights is not None and not weights.all():
             rows, weights = rows[weights > 0], weights[weights > 0]
-        supports = [LIKELIHOODS[self.likelihood].support] * rows.shape[1]
-        check_supports(self, rows, supports, fitting=reset)
-        if reset and len(rows) == 1:
+        supports = make_likelihood(self, family, rows.shape[1]).supports
+        check_supports(self, rows, supports, fitting=is_new)
+        if is_new and len(rows) == 1:
             raise ValueError(
                 "X has 1 sample (n_samples=1) of positive weight: nothing varies that could be "
                 "learned. Pass more rows."
             )
-        return rows, weights
+        return family, rows, weights
 
     def _train(
         self,
@@ -119,23 +215,20 @@ class TrainedByGradients(LatentGeneration):
         return self
 
     def _store(self, model: Model, training: Training) -> None:
-        self.module_, self._scaling = model
+        self.module_, self._scaling, self._family = model
         self._training = training.state()
         self.history_ = list(training.now.history)
         self.n_iter_ = training.now.n_epochs
         self.active_units_ = count_active(model.module, training.rows)
 
-    def _is_warm(self) -> bool:
-        return self.warm_start and hasattr(self, "module_")
-
     def _continued(self, X: Array) -> Model:
         """A copy of the model of the last fit, if it fits these arguments and rows."""
-        check_continued(self, X.shape[1])
         check_supports(self, X, self.module_.likelihood.supports, fitting=False)
         module = place(copy.deepcopy(self.module_), self)
-        return Model(module.requires_grad_(requires_grad=True), self._scaling)
+        return Model(module.requires_grad_(requires_grad=True), self._scaling, self._family)
 
-    def _forget(self) -> None:
-        """Drop the results of an earlier fit."""
+    def _forget(self, X: Any) -> None:
+        """Drop the results of an earlier fit; remember of what type the table is."""
+        self._schema = FrameSchema.of(X)
         for name in [name for name in vars(self) if name.endswith("_") and "_in_" not in name]:
             delattr(self, name)

@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_genmodel._compat import as_generator
 from sklearn_genmodel._validation import check_number
 from sklearn_genmodel.vae._inference import LatentInference, inference_model
-from sklearn_genmodel.vae._likelihoods import to_array
+from sklearn_genmodel.vae._likelihood import to_array
+from sklearn_genmodel.vae._tables import rows_like_those_fitted
 
 __all__ = ["LatentGeneration"]
 
@@ -47,10 +48,11 @@ class LatentGeneration(LatentInference):
         Z = self._draw_latents(n_samples, rng)
         if return_mean:
             return self.inverse_transform(Z)
-        module, scaling = inference_model(self.module_, self._scaling)
+        module, scaling, _ = inference_model(self.module_, self._scaling)
         with torch.inference_mode():
             outputs = module.decode(torch.as_tensor(Z, dtype=module.like.dtype).to(module.like))
-            return scaling.to_data(module.likelihood.sample(outputs, rng))
+            X = scaling.to_data(module.likelihood.sample(outputs, rng))
+        return rows_like_those_fitted(X, self._family, self._schema)
 
     def interpolate(self, first: Any, last: Any, n_steps: int = 10) -> Array:
         """Means of x on the straight line between the latents of two rows.
@@ -98,7 +100,7 @@ class LatentGeneration(LatentInference):
         return self.inverse_transform(Z)
 
     def _draw_latents(self, n_samples: int, rng: np.random.Generator) -> Array:
-        module, _ = inference_model(self.module_, self._scaling)
+        module = inference_model(self.module_, self._scaling).module
         with torch.inference_mode():
             components = [to_array(part) for part in module.components()]
         log_weights, means, log_scales = components

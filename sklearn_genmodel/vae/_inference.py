@@ -18,11 +18,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_genmodel._compat import as_generator
-from sklearn_genmodel._validation import check_rows, check_supports, check_weights
+from sklearn_genmodel._validation import check_weights
 from sklearn_genmodel.vae._build import Model
 from sklearn_genmodel.vae._data import Rows, make_rows
 from sklearn_genmodel.vae._device import inference_dtype
-from sklearn_genmodel.vae._likelihoods import to_array
+from sklearn_genmodel.vae._likelihood import to_array
 from sklearn_genmodel.vae._scoring import (
     Bound,
     bound_of_rows,
@@ -31,6 +31,7 @@ from sklearn_genmodel.vae._scoring import (
     log_evidence,
     resampled_outputs,
 )
+from sklearn_genmodel.vae._tables import read_rows, rows_like_those_fitted
 
 __all__ = ["LatentInference", "Posterior", "inference_model"]
 
@@ -58,11 +59,14 @@ class LatentInference(
 ):
     """Methods of a fitted variational autoencoder that take rows.
 
-    Needs ``module_`` and ``_scaling``, ``n_latent``, ``n_score_draws`` and ``random_state``.
+    Needs ``module_``, ``_scaling``, ``_family``, ``_schema``, ``n_score_draws`` and
+    ``random_state``.
     """
 
     module_: Any
     _scaling: Any
+    _family: Any
+    _schema: Any
     n_score_draws: int
     random_state: Any
 
@@ -136,7 +140,7 @@ class LatentInference(
         log_density : ndarray of shape (n_samples,)
         """
         model, rows, X = self._rows(X)
-        log_density = log_evidence(model.module, rows, self.n_score_draws)
+        log_density = log_evidence(model.module, rows, self.n_score_draws, self.module_.decoder)
         return log_density + model.scaling.log_jacobian(X)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
@@ -224,7 +228,8 @@ class LatentInference(
             cells = model.module.likelihood.sample(outputs, rng)
         else:
             cells = self._expected_cells(model, rows)
-        return np.where(np.isnan(X), model.scaling.to_data(cells), X)
+        filled = np.where(np.isnan(X), model.scaling.to_data(cells), X)
+        return rows_like_those_fitted(filled, self._family, self._schema if self._family else None)
 
     def reconstruct(self, X: Any) -> Array:
         """Means of the decoder at the posterior means.
@@ -263,7 +268,7 @@ class LatentInference(
         with torch.inference_mode():
             outputs = model.module.decode(_like(Z, model))
             cells = to_array(model.module.likelihood.mean(outputs))
-        return model.scaling.to_data(cells)
+        return rows_like_those_fitted(model.scaling.to_data(cells), self._family, None)
 
     def _expected_cells(self, model: Model, rows: Rows) -> Array:
         module, likelihood = model.module, model.module.likelihood
@@ -275,10 +280,9 @@ class LatentInference(
     def _rows(self, X: Any) -> tuple[Model, Rows, Array]:
         """Checked rows, on the device of the model, and as an array."""
         check_is_fitted(self, "module_")
-        X = check_rows(self, X, reset=False, allow_nan=True).astype(np.float64, copy=False)
         model = inference_model(self.module_, self._scaling)
         likelihood = model.module.likelihood
-        check_supports(self, X, likelihood.supports, fitting=False)
+        X = read_rows(self, X, self._family, likelihood)
         return model, make_rows(X, None, likelihood, model.scaling, model.module.like), X
 
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from sklearn_genmodel.vae._likelihoods import (
-    Bernoulli,
-    Gaussian,
-    Likelihood,
-    NegativeBinomial,
-    Poisson,
-)
+from sklearn_genmodel.vae._likelihood import Likelihood
+from sklearn_genmodel.vae._likelihoods import Bernoulli, Gaussian, NegativeBinomial, Poisson
 from sklearn_genmodel.vae._more_likelihoods import (
     Beta,
     Categorical,

@@ -1,131 +1,39 @@
-"""Distributions of a row given its latent vector, p(x | z): one class per likelihood.
-
-A likelihood turns the outputs of the decoder into log-densities of single cells, means and draws.
-Cells are independent given z, so that a missing cell is one that is left out of the sum.
-"""
+"""Distributions of a row given its latent vector, p(x | z): one class per likelihood."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 from torch.nn import functional
 
-from sklearn_genmodel.families import BINARY, COUNTS, Support
+from sklearn_genmodel.families import BINARY, COUNTS
+from sklearn_genmodel.vae._likelihood import (
+    FINITE,
+    LARGEST_LOG,
+    Likelihood,
+    deviations,
+    log_means,
+    padded,
+    to_array,
+)
 from sklearn_genmodel.vae._scale import Scale
 
-__all__ = ["Bernoulli", "Gaussian", "Likelihood", "NegativeBinomial", "Poisson"]
+__all__ = [
+    "Bernoulli",
+    "Gaussian",
+    "NegativeBinomial",
+    "Poisson",
+    "negative_binomial",
+    "sample_negative_binomial",
+]
 
 Array = NDArray[np.float64]
 
 LOG_2PI = math.log(2.0 * math.pi)
-# Rates and dispersions are kept within these powers of e, so that float32 can hold them.
-LARGEST_LOG = 30.0
-FINITE = Support("a real number")
-
-
-class Likelihood(nn.Module):
-    """Contract of p(x | z), for tables of `n_features` columns.
-
-    Parameters
-    ----------
-    n_features : int
-    scale : str or float
-        The argument `decoder_scale`; ignored by distributions without a free scale.
-
-    Attributes
-    ----------
-    support : Support
-        What a cell may hold.
-    rescaled : bool
-        Whether columns are standardised for the model, as a location-scale family allows.
-    filler : float
-        Stands in for a missing cell; its density is computed and dropped.
-    n_outputs : int
-        How many numbers the decoder must give.
-    """
-
-    support: ClassVar[Support]
-    rescaled: ClassVar[bool] = False
-    filler: ClassVar[float] = 0.0
-
-    def __init__(self, n_features: int, scale: str | float) -> None:
-        super().__init__()
-        self.n_features = n_features
-        self.n_outputs = n_features
-
-    @property
-    def supports(self) -> list[Support]:
-        """What the cells of every column may hold."""
-        return [self.support] * self.n_features
-
-    @classmethod
-    def for_rows(cls, X: Array, scale: str | float) -> Likelihood:
-        """Make a likelihood for a table.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-            In the units of the data, NaN where a cell is missing.
-        scale : str or float
-
-        Returns
-        -------
-        likelihood : Likelihood
-        """
-        return cls(X.shape[1], scale)
-
-    def features(self, X: Array) -> Array:
-        """What the encoder is given for rows in the units of the data, before standardising."""
-        return X
-
-    def spread(self, features: Array) -> Array:
-        """By what the encoder's inputs are divided when they are standardised."""
-        return deviations(features)
-
-    def start(self, X: Array) -> Array:
-        """Set scales for columns in the units of the model; return outputs of the marginal fit.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-            NaN where a cell is missing.
-
-        Returns
-        -------
-        outputs : ndarray of shape (n_outputs,)
-            Outputs of a decoder that ignores z, near the maximum likelihood.
-        """
-        raise NotImplementedError
-
-    def log_prob(self, X: Any, outputs: Any) -> Any:
-        """Log-density of every cell, in nats: (..., n_rows, n_features)."""
-        raise NotImplementedError
-
-    def row_log_prob(self, X: Any, outputs: Any, mask: Any) -> Any:
-        """Log-density of what was seen of every row, in nats: (..., n_rows)."""
-        log_prob = self.log_prob(X, outputs)
-        return (log_prob if mask is None else log_prob * mask).sum(-1)
-
-    def mean(self, outputs: Any) -> Any:
-        """Mean of every cell: (..., n_features)."""
-        raise NotImplementedError
-
-    def sample(self, outputs: Any, rng: np.random.Generator) -> Array:
-        """Draw every cell: (..., n_features)."""
-        raise NotImplementedError
-
-    def expectation(self, outputs: Any) -> Any:
-        """What may be averaged over z: (..., n_values). Means, unless cells are labels."""
-        return self.mean(outputs)
-
-    def cells(self, expectation: Any) -> Any:
-        """Cells that stand for an average over z: (..., n_features)."""
-        return expectation
 
 
 class Gaussian(Likelihood):
@@ -151,12 +59,15 @@ class Gaussian(Likelihood):
         return -0.5 * standardized.square() - (log_scale + 0.5 * LOG_2PI)
 
     def row_log_prob(self, X: Any, outputs: Any, mask: Any) -> Any:
-        """The same, summed, in fewer passes over the cells."""
+        """The same, summed, in fewer passes over the cells; squares in the decoder's precision."""
         location, log_scale = self._location_scale(outputs)
         inverse, constants = torch.exp(-log_scale), log_scale + 0.5 * LOG_2PI
         if mask is not None:
             inverse, constants = inverse * mask, constants * mask
-        squares = torch.linalg.vector_norm((X - location) * inverse, dim=-1).square()
+        dtype = torch.promote_types(location.dtype, torch.float32)
+        location, target = location.to(dtype), (X * inverse).to(dtype)
+        standardized = torch.addcmul(target, location, inverse.to(dtype), value=-1.0)
+        squares = torch.linalg.vector_norm(standardized, dim=-1).to(X.dtype).square()
         width = torch.broadcast_shapes(constants.shape, X.shape[-1:])
         return -0.5 * squares - constants.expand(width).sum(-1)
 
@@ -291,40 +202,3 @@ def sample_negative_binomial(log_mean: Any, log_r: Any, rng: np.random.Generator
     mean, r = to_array(torch.exp(log_mean)), to_array(torch.exp(log_r))
     rates = rng.gamma(np.broadcast_to(r, mean.shape)) * mean / r
     return rng.poisson(rates).astype(np.float64)
-
-
-def deviations(X: Array) -> Array:
-    """Standard deviation of every column, 1 where it does not vary.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        NaN where a cell is missing.
-
-    Returns
-    -------
-    deviations : ndarray of shape (n_features,)
-    """
-    largest = np.nanmax(np.abs(X), axis=0)
-    unit = np.where(largest > 0, largest, 1.0)
-    sd = unit * np.nanstd(X / unit, axis=0)
-    # A spread of a few units in the last place is rounding, not variation.
-    constant = sd <= 8.0 * np.finfo(np.float64).eps * largest
-    return np.where(constant, 1.0, sd)
-
-
-def log_means(X: Array) -> Array:
-    """Log of the mean of every column, finite for columns of zeros."""
-    n_seen = np.sum(~np.isnan(X), axis=0)
-    return np.log((np.nansum(X, axis=0) + 0.5) / (n_seen + 0.5))
-
-
-def padded(outputs: Array, n_outputs: int) -> Array:
-    """Outputs for a start, with zeros where the decoder gives more."""
-    return np.concatenate([outputs, np.zeros(n_outputs - len(outputs))])
-
-
-def to_array(tensor: Any) -> Array:
-    """Return the values of a tensor in double precision, on the CPU."""
-    values: Array = tensor.detach().to("cpu", torch.float64).numpy()
-    return values

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from sklearn_genmodel.vae._data import Rows
-from sklearn_genmodel.vae._likelihoods import Likelihood
+from sklearn_genmodel.vae._likelihood import Likelihood
 from sklearn_genmodel.vae._priors import Components
 from sklearn_genmodel.vae._scale import bounded
 
-__all__ = ["LogTerms", "VAEModule", "expected_log_prior", "gaussian_entropy"]
+__all__ = ["LOG_2PI", "LogTerms", "VAEModule", "expected_log_prior", "gaussian_entropy"]
 
 LOG_2PI = math.log(2.0 * math.pi)
 
@@ -37,6 +37,8 @@ class VAEModule(nn.Module):
     encoder_scale : float or None
         Standard deviation of q(z | x); None if the encoder gives it.
     n_latent : int
+    arguments : dict
+        Those of the estimator that the module was made from; these may be set anew later.
     """
 
     def __init__(
@@ -47,8 +49,10 @@ class VAEModule(nn.Module):
         prior: nn.Module,
         encoder_scale: float | None,
         n_latent: int,
+        arguments: dict[str, Any],
     ) -> None:
         super().__init__()
+        self.arguments = arguments
         self.n_latent = n_latent
         self.encoder, self.decoder = encoder, decoder
         self.likelihood, self.prior = likelihood, prior

@@ -12,17 +12,16 @@ from torch import nn
 from torch.nn import functional
 
 from sklearn_genmodel.families import COUNTS, Support
-from sklearn_genmodel.vae._likelihoods import (
+from sklearn_genmodel.vae._likelihood import (
     FINITE,
     LARGEST_LOG,
     Likelihood,
     deviations,
     log_means,
-    negative_binomial,
     padded,
-    sample_negative_binomial,
     to_array,
 )
+from sklearn_genmodel.vae._likelihoods import negative_binomial, sample_negative_binomial
 from sklearn_genmodel.vae._scale import Scale, bounded
 
 __all__ = ["Beta", "Categorical", "StudentT", "ZeroInflatedNegativeBinomial"]
@@ -198,10 +197,15 @@ class Categorical(Likelihood):
         self.register_buffer("place", torch.as_tensor(np.where(is_open, first + place, 0)))
         self.register_buffer("shut", torch.as_tensor(~is_open))
 
-    @classmethod
-    def for_rows(cls, X: Array, scale: str | float) -> Likelihood:
-        """As many codes as the largest one says."""
-        return cls(np.nanmax(X, axis=0) + 1)
+    @property
+    def n_inputs(self) -> int:
+        """Number of codes of all columns."""
+        return self.n_outputs
+
+    @property
+    def n_expected(self) -> int:
+        """Number of codes of all columns."""
+        return self.n_outputs
 
     @property
     def supports(self) -> list[Support]:

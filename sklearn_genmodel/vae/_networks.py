@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +15,7 @@ __all__ = ["ACTIVATIONS", "Dense", "build_network"]
 ACTIVATIONS: dict[str, Callable[[], Any]] = {
     "elu": nn.ELU,
     "gelu": nn.GELU,
-    "relu": nn.ReLU,
+    "relu": partial(nn.ReLU, inplace=True),
     "sigmoid": nn.Sigmoid,
     "silu": nn.SiLU,
     "softplus": nn.Softplus,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -9,11 +10,18 @@ import torch
 
 from sklearn_genmodel.vae._flat import FlatParameters
 
-__all__ = ["OPTIMIZERS", "make_optimizer"]
+__all__ = ["OPTIMIZERS", "load_state", "make_optimizer", "set_step_size"]
+
+OPTIONS = {"capturable", "foreach", "fused", "lr"}
 
 
 def _adam(groups: Any, lr: float) -> Any:
-    return torch.optim.AdamW(groups, lr=lr, weight_decay=0.0, fused=_can_fuse(groups))
+    device = groups[0]["params"][0].device
+    on_cuda = device.type == "cuda"
+    # A captured step reads its size from the device.
+    size: Any = torch.tensor(lr, device=device) if on_cuda else lr
+    fused = _can_fuse(groups)
+    return torch.optim.AdamW(groups, lr=size, weight_decay=0.0, fused=fused, capturable=on_cuda)
 
 
 def _sgd(groups: Any, lr: float) -> Any:
@@ -41,6 +49,23 @@ def make_optimizer(optimizer: Any, lr: float, weight_decay: float, flat: FlatPar
     """
     factory = OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer
     return factory(flat.groups(weight_decay), lr)
+
+
+def set_step_size(optimizer: Any, lr: float) -> None:
+    """Set the step size of all groups, in place where it is a tensor."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(lr)
+        else:
+            group["lr"] = lr
+
+
+def load_state(optimizer: Any, state: Any) -> None:
+    """Load a state that may come from another device, whose options stay behind."""
+    own = [{key: group[key] for key in OPTIONS & set(group)} for group in optimizer.param_groups]
+    optimizer.load_state_dict(copy.deepcopy(state))
+    for group, options in zip(optimizer.param_groups, own, strict=True):
+        group.update(options)
 
 
 def _can_fuse(groups: Any) -> bool:

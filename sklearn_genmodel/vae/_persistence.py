@@ -7,28 +7,51 @@ import dataclasses
 import importlib
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
+from sklearn_genmodel.families import Columns
 from sklearn_genmodel.vae._build import assemble
 from sklearn_genmodel.vae._conv import ConvDecoder, ConvEncoder
 from sklearn_genmodel.vae._data import Scaling
-from sklearn_genmodel.vae._likelihood_names import LIKELIHOODS
-from sklearn_genmodel.vae._more_likelihoods import Categorical
 from sklearn_genmodel.vae._priors import MixturePrior, StandardNormal, VampPrior
 from sklearn_genmodel.vae._state import Epoch
+from sklearn_genmodel.vae._tables import make_likelihood, packed_reader, unpacked_reader
 
-__all__ = ["load_fitted", "on_cpu", "save_fitted"]
+__all__ = [
+    "PlainModule",
+    "PlainTensor",
+    "load_fitted",
+    "packed_state",
+    "save_fitted",
+    "unpacked_state",
+]
 
 FORMAT, VERSION = "sklearn_genmodel.VAEEstimator", 1
 PARTS: dict[str, type[BaseEstimator]] = {
     known.__name__: known
-    for known in (ConvDecoder, ConvEncoder, MixturePrior, StandardNormal, VampPrior)
+    for known in (Columns, ConvDecoder, ConvEncoder, MixturePrior, StandardNormal, VampPrior)
 }
+NETWORKS = ("encoder", "decoder")
 FITTED = ("n_iter_", "active_units_", "n_features_in_")
+
+
+class PlainTensor(NamedTuple):
+    """A tensor as an array."""
+
+    array: Any
+
+
+class PlainModule(NamedTuple):
+    """A module as the arguments that make it and the arrays that fill it."""
+
+    arguments: dict[str, Any]
+    arrays: dict[str, Any]
+    prior_started: bool
 
 
 def save_fitted(vae: Any, path: Any) -> None:
@@ -48,13 +71,12 @@ def save_fitted(vae: Any, path: Any) -> None:
     header = {
         "format": FORMAT,
         "version": VERSION,
-        "params": {
-            name: _packed(name, value) for name, value in vae.get_params(deep=False).items()
-        },
+        "params": _packed_items(vae.get_params(deep=False)),
+        "module": _packed_items(module.arguments),
         "fitted": {name: getattr(vae, name) for name in FITTED},
         "feature_names": _names(vae),
         "history": [list(epoch) for epoch in vae.history_],
-        "n_codes": getattr(module.likelihood, "n_codes", None),
+        "table": packed_reader(vae._family),
         "prior_started": module.prior.started,
     }
     tensors = {f"module.{name}": value for name, value in module.state_dict().items()}
@@ -85,20 +107,15 @@ def load_fitted(cls: Any, path: Any) -> Any:
     content = Path(path).read_bytes()
     header = _header(content, path)
     tensors = _safetensors().load(content)
-    vae = cls(**{name: _unpacked(value) for name, value in _known(cls, header["params"]).items()})
+    vae = cls(**_unpacked_items(_known(cls, header["params"])))
     scaling = Scaling(*(tensors[f"scaling.{name}"].numpy() for name in Scaling._fields))
-    if header["n_codes"] is None:
-        likelihood = LIKELIHOODS[vae.likelihood](len(scaling.offset), vae.decoder_scale)
-    else:
-        likelihood = Categorical(header["n_codes"])
-    with torch.random.fork_rng(devices=[]):
-        module = assemble(vae, likelihood, len(scaling.input_offset))
-    module.prior.started = header["prior_started"]
-    module = module.double() if vae.dtype == "float64" else module
     prefix = "module."
     weights = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-    module.load_state_dict(weights)
-    vae.module_, vae._scaling = module.eval(), scaling
+    arguments = _unpacked_items(header["module"])
+    vae._family = unpacked_reader(arguments["likelihood"], header["table"])
+    vae._schema, vae._scaling = None, scaling
+    plain = PlainModule(arguments, weights, header["prior_started"])
+    vae.module_ = _rebuilt(plain, vae._family, scaling)
     vae.history_ = [Epoch(*epoch) for epoch in header["history"]]
     for name in FITTED:
         setattr(vae, name, header["fitted"][name])
@@ -107,30 +124,98 @@ def load_fitted(cls: Any, path: Any) -> Any:
     return vae
 
 
-def on_cpu(value: Any) -> Any:
-    """Copy of a module, state or container with all tensors on the CPU.
+def packed_state(state: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of an estimator without tensors, for pickles and for skops.
 
     Parameters
     ----------
-    value : object
+    state : dict
 
     Returns
     -------
-    value : object
-        The same object if it holds no tensor.
+    state : dict
+        Modules of the user's own stay what they are, on the CPU.
     """
-    if isinstance(value, torch.nn.Module):
-        return copy.deepcopy(value).cpu()
+    module = state.get("module_")
+    if module is None:
+        return state
+    plain = copy.deepcopy(module).cpu()
+    if all(not callable(net) or _is_part(net) for net in map(module.arguments.get, NETWORKS)):
+        arrays = {name: value.numpy() for name, value in plain.state_dict().items()}
+        plain = PlainModule(module.arguments, arrays, module.prior.started)
+    return state | {"module_": plain, "_training": _without_tensors(state.get("_training"))}
+
+
+def unpacked_state(state: dict[str, Any]) -> dict[str, Any]:
+    """Inverse of `packed_state`.
+
+    Parameters
+    ----------
+    state : dict
+
+    Returns
+    -------
+    state : dict
+    """
+    if "module_" not in state:
+        return state
+    module = state["module_"]
+    if isinstance(module, PlainModule):
+        arrays = {name: torch.as_tensor(value) for name, value in module.arrays.items()}
+        plain = module._replace(arrays=arrays)
+        module = _rebuilt(plain, state["_family"], state["_scaling"])
+    return state | {"module_": module, "_training": _with_tensors(state["_training"])}
+
+
+def _rebuilt(plain: PlainModule, family: Any, scaling: Scaling) -> Any:
+    """A module of these arguments and tensors, on the CPU."""
+    arguments: Any = SimpleNamespace(**plain.arguments)
+    likelihood = make_likelihood(arguments, family, len(scaling.offset))
+    with torch.random.fork_rng(devices=[]):
+        module = assemble(arguments, likelihood, len(scaling.input_offset))
+    module.prior.started = plain.prior_started
+    in_double = torch.float64 in {value.dtype for value in plain.arrays.values()}
+    module = module.to(torch.float64 if in_double else torch.float32)
+    module.load_state_dict(plain.arrays)
+    return module.eval()
+
+
+def _without_tensors(value: Any) -> Any:
+    """Copy of a state or container with arrays for tensors."""
     if isinstance(value, torch.Tensor):
-        return value.detach().cpu()
+        return PlainTensor(value.detach().cpu().numpy())
+    return _mapped(_without_tensors, value)
+
+
+def _with_tensors(value: Any) -> Any:
+    """Inverse of `_without_tensors`."""
+    if isinstance(value, PlainTensor):
+        return torch.as_tensor(value.array)
+    return _mapped(_with_tensors, value)
+
+
+def _mapped(function: Any, value: Any) -> Any:
+    """Copy of a state or container with a function applied to all that it holds."""
     if isinstance(value, dict):
-        return {key: on_cpu(part) for key, part in value.items()}
+        return {key: function(part) for key, part in value.items()}
     if type(value) in {list, tuple}:
-        return type(value)(on_cpu(part) for part in value)
+        return type(value)(function(part) for part in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: on_cpu(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {f.name: function(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return dataclasses.replace(value, **fields)
     return value
+
+
+def _packed_items(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: _packed(name, value) for name, value in arguments.items()}
+
+
+def _unpacked_items(packed: dict[str, Any]) -> dict[str, Any]:
+    return {name: _unpacked(value) for name, value in packed.items()}
+
+
+def _is_part(value: Any) -> bool:
+    return PARTS.get(type(value).__name__) is type(value)
 
 
 def _packed(name: str, value: Any) -> Any:
@@ -141,10 +226,12 @@ def _packed(name: str, value: Any) -> Any:
         return None
     if name == "device":
         return str(value)
-    if type(value).__name__ in PARTS and type(value) is PARTS[type(value).__name__]:
-        arguments = {key: _packed(key, part) for key, part in value.get_params().items()}
+    if _is_part(value):
+        arguments = {key: _packed(key, part) for key, part in value.get_params(deep=False).items()}
         return {"class": type(value).__name__, "arguments": arguments}
-    if isinstance(value, (tuple, list)):
+    if isinstance(value, list):
+        return {"list": [_packed(name, part) for part in value]}
+    if isinstance(value, tuple):
         return [_packed(name, part) for part in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
@@ -155,7 +242,9 @@ def _packed(name: str, value: Any) -> Any:
 
 
 def _unpacked(value: Any) -> Any:
-    """An argument from JSON; lists are tuples."""
+    """An argument from JSON, in which tuples are lists."""
+    if isinstance(value, dict) and "list" in value:
+        return [_unpacked(part) for part in value["list"]]
     if isinstance(value, dict):
         if value.get("class") not in PARTS:
             raise ValueError(f"The file names {value.get('class')!r}, which is not known here.")

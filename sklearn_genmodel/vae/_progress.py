@@ -56,6 +56,8 @@ class Progress:
         return {
             "module_": copy.deepcopy(self.model.module),
             "_scaling": self.model.scaling,
+            "_family": self.model.family,
+            "_schema": self.vae._schema,
             "_training": training.state(),
             "history_": list(training.now.history),
             "n_iter_": training.now.n_epochs,

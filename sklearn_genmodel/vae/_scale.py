@@ -40,7 +40,7 @@ class Scale(nn.Module):
         self.shared = kind == "learned_scalar"
         width = 1 if self.shared else n_features
         start = math.log(kind) if not isinstance(kind, str) else 0.0
-        self.register_buffer("log_unit", torch.full((width,), start))
+        self.register_buffer("log_unit", torch.full((width,), start, dtype=torch.float64))
         if kind in {"learned", "learned_scalar"}:
             self.raw = nn.Parameter(torch.zeros(width))
 

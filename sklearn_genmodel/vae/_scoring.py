@@ -6,7 +6,7 @@ change between calls, nor with the rows that are scored beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +16,13 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 from sklearn_genmodel.vae._data import Rows
-from sklearn_genmodel.vae._likelihoods import to_array
-from sklearn_genmodel.vae._module import VAEModule, expected_log_prior, gaussian_entropy
+from sklearn_genmodel.vae._likelihood import to_array
+from sklearn_genmodel.vae._module import (
+    LOG_2PI,
+    VAEModule,
+    expected_log_prior,
+    gaussian_entropy,
+)
 
 __all__ = [
     "Bound",
@@ -34,6 +39,9 @@ Array = NDArray[np.float64]
 SEED = 0
 # Cells of the widest array: blocks stay in the cache.
 CELLS_AT_A_TIME = 2**18
+NARROWEST = 64
+# Of these many blocks together, what does not depend on the number of columns is computed.
+BLOCKS_AT_A_TIME = 4
 ACTIVE_VARIANCE = 1e-2
 
 
@@ -93,8 +101,12 @@ def by_blocks(
     -------
     arrays : tuple of ndarray
     """
+    return _joined(rows.split(_block_size(rows, n_draws)), function)
+
+
+def _joined(blocks: list[Rows], function: Callable[[Rows], tuple[Any, ...]]) -> tuple[Array, ...]:
     with torch.inference_mode():
-        parts = [tuple(map(to_array, function(block))) for block in _blocks(rows, n_draws)]
+        parts = [tuple(map(to_array, function(block))) for block in blocks]
     return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
 
@@ -129,14 +141,18 @@ def bound_of_rows(module: VAEModule, rows: Rows, n_draws: int) -> Bound:
     return Bound(reconstruction - kl, reconstruction, kl, reconstruction + log_prior, entropy)
 
 
-def log_evidence(module: VAEModule, rows: Rows, n_draws: int) -> Array:
+def log_evidence(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> Array:
     """Importance-weighted estimate of log p(x) of every row, in the units of the model.
 
     Parameters
     ----------
     module : VAEModule
+        In double precision where that is quick.
     rows : Rows
     n_draws : int
+    decoder : torch.nn.Module
+        The module's decoder in the precision of training, which half of all time is spent in.
+        Everything else is computed in that of the module.
 
     Returns
     -------
@@ -147,14 +163,47 @@ def log_evidence(module: VAEModule, rows: Rows, n_draws: int) -> Array:
     Burda, Y., Grosse, R. and Salakhutdinov, R. (2016). Importance weighted autoencoders.
     International Conference on Learning Representations.
     """
-    noise = shared_draws(module, n_draws, whiten=False)
-
-    def estimate(block: Rows) -> tuple[Any]:
-        log_likelihood, log_prior, log_q = module.log_terms(block, noise)
-        return (torch.logsumexp(log_likelihood + log_prior - log_q, 0),)
-
-    (log_sum,) = by_blocks(rows, n_draws, estimate)
+    log_sum = _log_sum(module, rows, n_draws, decoder)
+    lost = np.flatnonzero(~np.isfinite(log_sum))
+    if len(lost):
+        # Rows so far away that single precision cannot hold what the decoder makes of them.
+        far = rows.take(torch.as_tensor(lost, device=rows.inputs.device))
+        log_sum[lost] = _log_sum(module, far, n_draws, module.decoder)
     return log_sum - np.log(n_draws)
+
+
+def _log_sum(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> Array:
+    """Log of the sum of the importance weights of every row.
+
+    The decoder sees blocks of one size, the last filled up with rows that are dropped: products of
+    one shape round the same for every row, so that in single precision too the score of a row does
+    not depend on what other rows are scored with it.
+    """
+    noise = shared_draws(module, n_draws, whiten=False)
+    dtype = next((p.dtype for p in decoder.parameters()), noise.dtype)
+    size, n_rows = _block_size(rows, n_draws), len(rows.weights)
+    # log q(z | x), but for the scales: (z - mean) / scale is the noise.
+    log_density = -0.5 * (noise.square() + LOG_2PI).sum(-1)
+    with torch.inference_mode():
+        components = module.components()
+
+    def estimate(chunk: Rows) -> tuple[Any]:
+        means, log_scales = module.posterior(chunk.inputs)
+        z = torch.addcmul(means, torch.exp(log_scales), noise)
+        log_weights = components.log_prob(z) - log_density
+        z = z.to(dtype)
+        for start in range(0, len(means), size):
+            part = slice(start, start + size)
+            outputs = decoder(z[:, part].reshape(-1, module.n_latent)).view(n_draws, size, -1)
+            block = chunk.block(part)
+            fit = module.likelihood.row_log_prob(block.cells, outputs, block.mask)
+            log_weights[:, part] += fit
+        return (torch.logsumexp(log_weights, 0) + log_scales.sum(-1),)
+
+    filled = torch.arange(-(-n_rows // size) * size, device=rows.inputs.device)
+    blocks = rows.take(filled.clamp(max=n_rows - 1)) if n_rows % size else rows
+    n_blocks = max(1, BLOCKS_AT_A_TIME // len(components.log_weights))
+    return _joined(blocks.split(size * n_blocks), estimate)[0][:n_rows]
 
 
 def importance_weighted(
@@ -227,7 +276,7 @@ def count_active(module: VAEModule, rows: Rows) -> int:
     return int(np.sum(means.var(axis=0) > ACTIVE_VARIANCE))
 
 
-def _blocks(rows: Rows, n_draws: int) -> Iterator[Rows]:
-    width = max(rows.cells.shape[1], 64)
-    size = max(1, CELLS_AT_A_TIME // (n_draws * width))
-    yield from rows.split(size)
+def _block_size(rows: Rows, n_draws: int) -> int:
+    """Rows of a block."""
+    width = max(rows.cells.shape[1], NARROWEST)
+    return max(1, CELLS_AT_A_TIME // (n_draws * width))

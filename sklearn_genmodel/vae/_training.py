@@ -17,10 +17,12 @@ import numpy as np
 import torch
 
 from sklearn_genmodel.vae._data import Rows
+from sklearn_genmodel.vae._device import resume_generator
 from sklearn_genmodel.vae._flat import FlatParameters
+from sklearn_genmodel.vae._graph import graphed
 from sklearn_genmodel.vae._module import VAEModule
 from sklearn_genmodel.vae._objectives import objective_value
-from sklearn_genmodel.vae._optimizers import make_optimizer
+from sklearn_genmodel.vae._optimizers import load_state, make_optimizer, set_step_size
 from sklearn_genmodel.vae._priors import Components
 from sklearn_genmodel.vae._state import Epoch, TrainingState
 from sklearn_genmodel.vae._steps import make_step
@@ -104,6 +106,7 @@ class Training:
         )
         self.generator = torch.Generator(device=module.like.device)
         self._resume(state)
+        self.advance = graphed(self._advance, self.module, self.optimizer)
         self.probe_noise = self._noise_for(rows.block(slice(PROBED_ROWS)))
         if state.probe is None:
             self.now.probe = self._probe().item()
@@ -122,11 +125,12 @@ class Training:
         """Train for one epoch, and find out whether the bound still rises."""
         start, options, now = time.perf_counter(), self.options, self.now
         lr, kl_weight = now.lr_factor * options.lr(now.n_epochs), options.kl_weight(now.n_epochs)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        set_step_size(self.optimizer, lr)
         if not self.module.prior.started and now.n_epochs >= options.n_prior_warmup:
             self._start_prior()
-        before = self.flat.copy(), copy.deepcopy(self.optimizer.state_dict()), now.gradient_norm
+            self.advance = graphed(self._advance, self.module, self.optimizer)
+        norm = None if now.gradient_norm is None else now.gradient_norm.clone()
+        before = self.flat.copy(), copy.deepcopy(self.optimizer.state_dict()), norm
         values = self._pass_over_rows(kl_weight)
         good = all(map(math.isfinite, values)) and values[-1] > self._lowest
         elbo, reconstruction, kl, validation = self._in_data_units(values)
@@ -154,10 +158,12 @@ class Training:
         if state.generator is None:
             self.generator.manual_seed(int(state.seeds[2]))
             return
-        self.flat.restore([p.to(self.flat.vector.device) for p in state.parameters])
+        self.flat.restore(state.parameters)
+        if state.gradient_norm is not None:
+            self.now.gradient_norm = state.gradient_norm.clone().to(self.flat.vector.device)
         if type(self.optimizer).__name__ == state.optimizer_name:
-            self.optimizer.load_state_dict(copy.deepcopy(state.optimizer))
-        self.generator.set_state(state.generator)
+            load_state(self.optimizer, state.optimizer)
+        resume_generator(self.generator, state.generator, int(state.seeds[2]) ^ state.n_epochs)
 
     def _start_prior(self) -> None:
         """Let the prior see where the rows lie in the latent space."""
@@ -185,13 +191,17 @@ class Training:
         total = self.module.like.new_zeros(3)
         self.module.train()
         for rows, noise in self._batches():
-            total += self.step(rows, noise, kl_weight)
-            self._clip()
-            self.optimizer.step()
+            total += self.advance(rows, noise, kl_weight)
         self.module.eval()
         means = total / self.rows.weights.sum()
         # The one synchronisation of an epoch.
         return torch.cat([means, self._validate(), self._probe()[None]]).tolist()
+
+    def _advance(self, rows: Rows, noise: Any, kl_weight: Any) -> Any:
+        sums = self.step(rows, noise, kl_weight)
+        self._clip()
+        self.optimizer.step()
+        return sums
 
     def _batches(self) -> Iterator[tuple[Rows, Any]]:
         n_rows = len(self.rows.weights)
@@ -216,7 +226,7 @@ class Training:
             return
         shorter = (LONGEST_STEP * longest / norm.clamp(min=1e-30)).clamp(max=1.0)
         gradient *= shorter
-        self.now.gradient_norm = torch.lerp(longest, norm * shorter, NORM_MEMORY)
+        longest.lerp_(norm * shorter, NORM_MEMORY)
 
     def _validate(self) -> Any:
         if self.held_out is None:
@@ -245,7 +255,8 @@ class Training:
 
     def _roll_back(self, parameters: list[Any], optimizer: dict[str, Any], norm: Any) -> None:
         self.flat.restore(parameters)
-        self.optimizer.load_state_dict(optimizer)
+        load_state(self.optimizer, optimizer)
+        self.advance = graphed(self._advance, self.module, self.optimizer)
         self.now.gradient_norm = norm
         self.now.lr_factor *= 0.5
         if sum(epoch.rolled_back for epoch in self.now.history) > MOST_ROLLBACKS:

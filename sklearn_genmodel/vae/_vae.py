@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_genmodel._compat import CallbackSupportMixin, as_generator, with_callbacks
-from sklearn_genmodel._validation import (
-    unchanged_on_error,
-)
+from sklearn_genmodel._validation import unchanged_on_error
+from sklearn_genmodel.families import Columns
 from sklearn_genmodel.vae._arguments import check_arguments
 from sklearn_genmodel.vae._build import build_model, new_state
 from sklearn_genmodel.vae._fitting import TrainedByGradients
-from sklearn_genmodel.vae._likelihood_names import LIKELIHOODS
 from sklearn_genmodel.vae._progress import Progress
+from sklearn_genmodel.vae._tables import lowest_value
 
 __all__ = ["VAEEstimator"]
 
@@ -36,10 +33,11 @@ class VAEEstimator(CallbackSupportMixin, TrainedByGradients):
     ----------
     n_latent : int, default=2
         Size of z.
-    likelihood : str, default="gaussian"
+    likelihood : str or Columns, default="gaussian"
         Distribution of the columns given z: "gaussian", "student_t" (real numbers), "bernoulli"
         (0 and 1), "poisson", "negative_binomial", "zero_inflated_negative_binomial" (counts),
-        "categorical" (codes 0, 1, ...), "beta" (between 0 and 1).
+        "categorical" (labels), "beta" (between 0 and 1). Tables of mixed columns take a
+        :class:`~sklearn_genmodel.families.Columns` whose groups have these names.
     decoder_scale : {"learned", "learned_scalar", "network", "unit"} or float, default="learned"
         Scale of that distribution: one per column, one number, an output of the decoder per row
         and column, 1, or a fixed number. A standard deviation, in units of those of the columns
@@ -93,7 +91,8 @@ class VAEEstimator(CallbackSupportMixin, TrainedByGradients):
         "auto" is CUDA, then MPS, then the CPU.
     dtype : {"float32", "float64", "bfloat16"}, default="float32"
         Precision of training; "bfloat16" computes the networks in it. On the CPU everything after
-        training is computed in double precision.
+        training is computed in double precision, but for the decoder of `score_samples`, which
+        stays in that of training ("bfloat16" in "float32").
     warm_start : bool, default=False
         Whether `fit` starts from the parameters of the last one.
     random_state : int, RandomState, Generator or None, default=None
@@ -235,63 +234,11 @@ class VAEEstimator(CallbackSupportMixin, TrainedByGradients):
         """
         check_arguments(self)
         rng = as_generator(self.random_state)
-        rows, weights = self._check_data(X, sample_weight, reset=True)
-        model = self._continued(rows) if self._is_warm() else build_model(self, rows, rng)
+        is_warm = self.warm_start and hasattr(self, "module_")
+        family, rows, weights = self._check_training_data(X, sample_weight, is_new=not is_warm)
+        model = self._continued(rows) if is_warm else build_model(self, family, rows, rng)
         state = new_state(rng)
-        self._forget()
-        return self._train(model, rows, weights, state, Progress(self, X, y, sample_weight))
-
-    @unchanged_on_error
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> VAEEstimator:
-        """Train for one epoch on these rows, going on from what was learned before.
-
-        The first call makes the model, and sets the scaling for good. The optimiser's state and
-        the warm-up of the KL term carry over from call to call.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : ignored
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        self : VAEEstimator
-        """
-        check_arguments(self)
-        is_new = not hasattr(self, "module_")
-        rows, weights = self._check_data(X, sample_weight, reset=is_new)
-        if is_new:
-            rng = as_generator(self.random_state)
-            model, state = build_model(self, rows, rng), new_state(rng)
-        else:
-            state = getattr(self, "_training", None) or new_state(as_generator(self.random_state))
-            model, state = self._continued(rows), replace(state, is_over=False)
-        progress = Progress(self, X, y, sample_weight, callbacks=False)
-        return self._train(model, rows, weights, state, progress, n_epochs=state.n_epochs + 1)
-
-    @unchanged_on_error
-    @with_callbacks
-    def resume(self, X: Any, y: Any = None, sample_weight: Any = None) -> VAEEstimator:
-        """Go on with a fit that was interrupted, from the estimator that a callback saved.
-
-        With the same rows and weights the result is that of a fit without interruption, bit for
-        bit on the same machine.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : ignored
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        self : VAEEstimator
-        """
-        check_is_fitted(self, "module_")
-        check_arguments(self)
-        rows, weights = self._check_data(X, sample_weight, reset=False)
-        model, state = self._continued(rows), self._training
+        self._forget(X)
         return self._train(model, rows, weights, state, Progress(self, X, y, sample_weight))
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:
@@ -313,8 +260,9 @@ class VAEEstimator(CallbackSupportMixin, TrainedByGradients):
         """Tags of scikit-learn: what the likelihood's support says, and that NaN is taken."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
-        if isinstance(self.likelihood, str) and self.likelihood in LIKELIHOODS:
-            tags.input_tags.positive_only = LIKELIHOODS[self.likelihood].support.low >= 0
+        reads_labels = isinstance(self.likelihood, Columns) or self.likelihood == "categorical"
+        tags.input_tags.string = tags.input_tags.categorical = reads_labels
+        tags.input_tags.positive_only = lowest_value(self.likelihood) >= 0
         return tags
 
     @property

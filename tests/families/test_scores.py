@@ -211,7 +211,9 @@ def turned(code, covariances, vector):
     The turns of two columns are angles; axes are those of each matrix, or of the first for all.
     """
     volume, shape, axes = (np.resize(vector[2 * j : 2 * j + 2], 2) for j in range(3))
-    common = [v[:1].repeat(2) if e == "E" else v for v, e in zip((volume, shape, axes), code, strict=True)]
+    common = [
+        v[:1].repeat(2) if e == "E" else v for v, e in zip((volume, shape, axes), code, strict=True)
+    ]
     moved = []
     for k, matrix in enumerate(covariances):
         _, directions = np.linalg.eigh(covariances[0] if code[2] == "E" else matrix)
@@ -285,11 +287,10 @@ def test_samples_have_the_moments_stated(name):
     family, params = TABLE[name]
     X, labels = sampled(name, N_DRAWS)
     supports = family.column_supports(X.shape[1])
-    periods = np.array([support.period or np.inf for support in supports])
+    periods = np.array([support.period or 0.0 for support in supports])
     for k in range(2):
         centred = X[labels == k] - family.mean(params)[k]
-        turns = np.round(centred / periods)
-        centred -= np.where(turns == 0.0, 0.0, turns * periods)
+        centred -= periods * np.round(centred / np.where(periods > 0.0, periods, np.inf))
         within_errors(centred, 0.0)
         products = centred[:, :, None] * centred[:, None, :]
         if not isinstance(family, CustomFamily):

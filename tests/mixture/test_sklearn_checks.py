@@ -65,7 +65,7 @@ MAPS = {
     "simplex": lambda x: (x + 1.0) / (x + 2.0),
 }
 # What all numbers are mapped to.
-MAPS_OF_ALL = {"levels": lambda x: np.floor(10.0 * x) % 2, "directions": lambda x: x + 0.01}
+MAPS_OF_ALL = {"levels": lambda x: np.floor(11.0 * x) % 2, "directions": lambda x: x + 0.01}
 # What makes one of a row.
 OF_ROWS = {
     "rows of counts": lambda rows: rows,
@@ -192,14 +192,14 @@ MAPPED = [
     (VonMisesFisher(), "directions"),
     (Columns([("first", Gamma(), slice(0, 1))], remainder=LogNormal()), "positive"),
 ]
-ON_REAL_ROWS = [EMMixture(2, family=family, n_init=2, random_state=0) for family in REAL]
-OF_UNLIKE_COMPONENTS = [UnlikeMixture(2, turns=turns, n_init=2, random_state=0) for turns in UNLIKE]
+ON_REAL_ROWS = [EMMixture(2, family=family, n_init=1, random_state=0) for family in REAL]
+OF_UNLIKE_COMPONENTS = [UnlikeMixture(2, turns=turns, n_init=1, random_state=0) for turns in UNLIKE]
 ON_MAPPED_ROWS = [
-    MappedMixture(2, family=family, to=to, n_init=2, random_state=0) for family, to in MAPPED
+    MappedMixture(2, family=family, to=to, n_init=1, random_state=0) for family, to in MAPPED
 ]
 DEFAULTS = [EMMixture(), EMMixture(2, random_state=0), MappedMixture()]
 OTHER_NUMBERS = [
-    *(EMMixture(k, family=Gaussian("diag"), n_init=2, random_state=0) for k in (1, 3)),
+    *(EMMixture(k, family=Gaussian("diag"), n_init=1, random_state=0) for k in (1, 3)),
     *(MappedMixture(k, family="gamma", to="positive", random_state=0) for k in (1, 3)),
     *(MappedMixture(k, family="bernoulli", to="bits", random_state=0) for k in (1, 3)),
     MappedMixture(1, family="categorical", to="levels", random_state=0),

@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
+from sklearn_genmodel.families import Columns  # noqa: E402
 from sklearn_genmodel.vae import MixturePrior, VAEEstimator, VampPrior  # noqa: E402
 
 RNG = np.random.default_rng(0)
@@ -40,7 +41,14 @@ def with_entry(row, column, value):
         (COUNTS + 0.5, {"likelihood": "negative_binomial"}, ValueError, "holds 0.5 in row 0"),
         (COUNTS, {"likelihood": "bernoulli"}, ValueError, "Column 'orders' holds 3 in row 0"),
         (COUNTS / 5, {"likelihood": "beta"}, ValueError, "strictly between 0 and 1"),
-        (-COUNTS, {"likelihood": "categorical"}, ValueError, "Column 'orders' holds -3"),
+        (COUNTS, {"likelihood": Columns([("a", "poisson", ["visits"])])}, ValueError, "no group"),
+        (COUNTS, {"likelihood": Columns([("a", "poisson", ["x"])])}, ValueError, "not all there"),
+        (
+            pd.DataFrame({"visits": [0, 1], "drink": ["tea", "water"]}),
+            {"likelihood": Columns([("all", "poisson", ["visits", "drink"])])},
+            ValueError,
+            "Column 'drink' holds 'tea' in row 0, which is no number",
+        ),
     ],
 )
 def test_tables(table, arguments, error, match):
@@ -149,9 +157,9 @@ def test_what_works(table, arguments):
 def test_codes_that_were_not_seen():
     table = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 2.0]] * 5)
     model = vae(likelihood="categorical").fit(table)
-    with pytest.raises(ValueError, match=r"Column 1 holds 3 in row 0, .* codes 0 \.\.\. 2"):
+    with pytest.raises(ValueError, match=r"Column 1 holds 3\.0 in row 0, .* \(0\.0, 1\.0, 2\.0\)"):
         model.score_samples([[0.0, 3.0]])
-    with pytest.raises(ValueError, match="Column 0 holds 2"):
+    with pytest.raises(ValueError, match=r"Column 0 holds 2\.0"):
         model.partial_fit([[2.0, 0.0], [0.0, 0.0]])
 
 

@@ -85,7 +85,7 @@ def test_draws_have_the_mean_and_the_density(name):
 
 def test_categorical_columns_of_different_length():
     X = np.array([[0.0, 2.0], [1.0, 0.0], [0.0, 1.0], [1.0, 3.0]])
-    likelihood = LIKELIHOODS["categorical"].for_rows(X, "unit").double()
+    likelihood = LIKELIHOODS["categorical"]([2, 4]).double()
     assert likelihood.n_outputs == 2 + 4
     outputs = RNG.normal(size=(4, 6))
     expected = [

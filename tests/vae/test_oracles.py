@@ -1,5 +1,7 @@
 """Exact answers: linear models whose optimum is known, quadrature, and the inequalities."""
 
+import copy
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -209,3 +211,29 @@ def test_draws_leave_the_mean_and_divide_the_variance():
     one, four = estimates(1), estimates(4)
     assert abs(one[0] - four[0]) < 4 * (one[2] + four[2])
     assert_allclose(four[1] / one[1], 0.25, rtol=0.15)
+
+
+def test_scores_are_those_of_double_precision_and_of_the_row_alone():
+    """The decoder may compute in single precision; a row's neighbours never matter."""
+    X = load_wine().data
+    vae = VAEEstimator(3, max_epochs=30, random_state=0).fit(X)
+    scores = vae.score_samples(X)
+    double = copy.deepcopy(vae)
+    double.module_ = double.module_.double()
+    assert_allclose(scores, double.score_samples(X), rtol=0, atol=2e-5)
+    order = np.random.default_rng(0).permutation(len(X))
+    # Single precision alone would tell rows apart by their place in a block: 1e-7.
+    assert_allclose(vae.score_samples(X[order]), scores[order], rtol=1e-12)
+    assert_allclose(vae.score_samples(np.tile(X, (3, 1))), np.tile(scores, 3), rtol=1e-12)
+    alone = [vae.score_samples(X[[i]])[0] for i in (0, 77, 177)]
+    assert_allclose(alone, scores[[0, 77, 177]], rtol=1e-12)
+
+
+def test_rows_beyond_single_precision_are_scored():
+    X = load_wine().data
+    vae = VAEEstimator(3, encoder=(), max_epochs=2, random_state=0).fit(X)
+    far = np.concatenate([X[:2], 1e60 * X[2:3]])
+    scores = vae.score_samples(far)
+    assert np.isfinite(scores).all()
+    assert scores[2] < -1e100
+    assert_allclose(scores[:2], vae.score_samples(X[:2]), rtol=1e-12)

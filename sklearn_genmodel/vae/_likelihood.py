@@ -1,0 +1,155 @@
+"""The contract of p(x | z), the distribution of a row given its latent vector.
+
+A likelihood turns the outputs of the decoder into log-densities of single cells, means and draws.
+Cells are independent given z, so that a missing cell is one that is left out of the sum.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from sklearn_genmodel.families import Support
+
+__all__ = ["FINITE", "LARGEST_LOG", "Likelihood", "deviations", "log_means", "padded", "to_array"]
+
+Array = NDArray[np.float64]
+
+# Rates and dispersions are kept within these powers of e, so that float32 can hold them.
+LARGEST_LOG = 30.0
+FINITE = Support("a real number")
+
+
+class Likelihood(nn.Module):
+    """Contract of p(x | z), for tables of `n_features` columns.
+
+    Parameters
+    ----------
+    n_features : int
+    scale : str or float
+        The argument `decoder_scale`; ignored by distributions without a free scale.
+
+    Attributes
+    ----------
+    support : Support
+        What a cell may hold.
+    rescaled : bool or ndarray of shape (n_features,)
+        Whether columns are standardised for the model, as a location-scale family allows.
+    filler : float or ndarray of shape (n_features,)
+        Stands in for a missing cell; its density is computed and dropped.
+    n_outputs : int
+        How many numbers the decoder must give.
+    """
+
+    support: ClassVar[Support]
+    rescaled: Any = False
+    filler: Any = 0.0
+
+    def __init__(self, n_features: int, scale: str | float) -> None:
+        super().__init__()
+        self.n_features = n_features
+        self.n_outputs = n_features
+
+    @property
+    def n_inputs(self) -> int:
+        """How many columns `features` makes."""
+        return self.n_features
+
+    @property
+    def n_expected(self) -> int:
+        """How many values `expectation` returns."""
+        return self.n_features
+
+    @property
+    def supports(self) -> list[Support]:
+        """What the cells of every column may hold."""
+        return [self.support] * self.n_features
+
+    def features(self, X: Array) -> Array:
+        """What the encoder is given for rows in the units of the data, before standardising."""
+        return X
+
+    def spread(self, features: Array) -> Array:
+        """By what the encoder's inputs are divided when they are standardised."""
+        return deviations(features)
+
+    def start(self, X: Array) -> Array:
+        """Set scales for columns in the units of the model; return outputs of the marginal fit.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            NaN where a cell is missing.
+
+        Returns
+        -------
+        outputs : ndarray of shape (n_outputs,)
+            Outputs of a decoder that ignores z, near the maximum likelihood.
+        """
+        raise NotImplementedError
+
+    def log_prob(self, X: Any, outputs: Any) -> Any:
+        """Log-density of every cell, in nats: (..., n_rows, n_features)."""
+        raise NotImplementedError
+
+    def row_log_prob(self, X: Any, outputs: Any, mask: Any) -> Any:
+        """Log-density of what was seen of every row, in nats: (..., n_rows)."""
+        log_prob = self.log_prob(X, outputs.to(X.dtype))
+        return (log_prob if mask is None else log_prob * mask).sum(-1)
+
+    def mean(self, outputs: Any) -> Any:
+        """Mean of every cell: (..., n_features)."""
+        raise NotImplementedError
+
+    def sample(self, outputs: Any, rng: np.random.Generator) -> Array:
+        """Draw every cell: (..., n_features)."""
+        raise NotImplementedError
+
+    def expectation(self, outputs: Any) -> Any:
+        """What may be averaged over z: (..., n_values). Means, unless cells are labels."""
+        return self.mean(outputs)
+
+    def cells(self, expectation: Any) -> Any:
+        """Cells that stand for an average over z: (..., n_features)."""
+        return expectation
+
+
+def deviations(X: Array) -> Array:
+    """Standard deviation of every column, 1 where it does not vary.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        NaN where a cell is missing.
+
+    Returns
+    -------
+    deviations : ndarray of shape (n_features,)
+    """
+    largest = np.nanmax(np.abs(X), axis=0)
+    unit = np.where(largest > 0, largest, 1.0)
+    sd = unit * np.nanstd(X / unit, axis=0)
+    # A spread of a few units in the last place is rounding, not variation.
+    constant = sd <= 8.0 * np.finfo(np.float64).eps * largest
+    return np.where(constant, 1.0, sd)
+
+
+def log_means(X: Array) -> Array:
+    """Log of the mean of every column, finite for columns of zeros."""
+    n_seen = np.sum(~np.isnan(X), axis=0)
+    return np.log((np.nansum(X, axis=0) + 0.5) / (n_seen + 0.5))
+
+
+def padded(outputs: Array, n_outputs: int) -> Array:
+    """Outputs for a start, with zeros where the decoder gives more."""
+    return np.concatenate([outputs, np.zeros(n_outputs - len(outputs))])
+
+
+def to_array(tensor: Any) -> Array:
+    """Return the values of a tensor in double precision, on the CPU."""
+    values: Array = tensor.detach().to("cpu", torch.float64).numpy()
+    return values
