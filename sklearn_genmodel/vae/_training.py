@@ -151,8 +151,7 @@ class Training:
 
     @property
     def _lowest(self) -> float:
-        n_features = self.rows.cells.shape[1]
-        return -FALL * (abs(self.now.probe or 0.0) + n_features)
+        return -FALL * (abs(self.now.probe or 0.0) + self.rows.cells.shape[1])
 
     def _resume(self, state: TrainingState) -> None:
         if state.generator is None:
@@ -244,7 +243,7 @@ class Training:
     def _in_data_units(self, values: list[float]) -> tuple[float, float, float, float]:
         elbo, reconstruction, kl, validation, _ = values
         train, held_out = self.offsets
-        validation = validation + held_out if self.held_out is not None else math.nan
+        validation = math.nan if self.held_out is None else validation + held_out
         return elbo + train, reconstruction + train, kl, validation
 
     def _probe(self) -> Any:
