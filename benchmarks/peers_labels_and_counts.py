@@ -35,6 +35,7 @@ Pass = Callable[[], float]
 PROBLEMS = [
     ("binary", (100_000, 10, 5), 2),
     ("binary", (100_000, 30, 5), 2),
+    ("four levels", (100_000, 6, 5), 4),
     ("four levels", (20_000, 20, 5), 4),
     ("counts", (200_000, 3, 5), 0),
     ("counts", (200_000, 10, 5), 0),
