@@ -29,7 +29,8 @@ class OnlineMixture:
         """Learn from one batch of a stream, by a step of online EM (Cappe and Moulines 2009).
 
         The first batch is fitted as by `fit`, to find the start: it has to be large enough to show
-        all components. Every later one moves the expected statistics towards its own by a share of
+        all components. After `fit` or `load`, which keep no statistics, the first batch starts from
+        the parameters found but replaces what they were found from. Every later one moves the expected statistics towards its own by a share of
         t^(-`learning_decay`), t being its number, and then the parameters.
 
         Parameters
@@ -70,11 +71,6 @@ class OnlineMixture:
             )
         if not hasattr(self, "params_"):
             self.fit(X, y, sample_weight)  # type: ignore[attr-defined]
-        elif self._online is None:
-            raise ValueError(
-                "This mixture was fitted by fit or loaded, which keeps no statistics that a batch "
-                "could be added to: clone it, and begin with partial_fit."
-            )
         X = read_rows(self, X, self.family_)
         weights = check_weights(sample_weight, len(X))
         with row_threads(self.n_jobs) as mapper:

@@ -98,10 +98,12 @@ def test_what_is_fixed_stays_fixed():
     assert_allclose(online.weights_, [0.3, 0.7])
 
 
-def test_a_finished_fit_takes_no_batches():
+def test_after_a_fit_the_first_batch_starts_from_its_parameters():
     mixture = EMMixture(2, family="poisson", random_state=0).fit(COUNTS)
-    with pytest.raises(ValueError, match="begin with partial_fit"):
-        mixture.partial_fit(COUNTS[:3])
+    resp = mixture.predict_proba(COUNTS[:BATCH])
+    expected = resp.T @ COUNTS[:BATCH, 0] / resp.sum(axis=0)
+    mixture.partial_fit(COUNTS[:BATCH])
+    assert_allclose(mixture.params_.rates[:, 0], expected, rtol=1e-9)
 
 
 def test_fit_starts_anew():
