@@ -30,8 +30,9 @@ class OnlineMixture:
 
         The first batch is fitted as by `fit`, to find the start: it has to be large enough to show
         all components. After `fit` or `load`, which keep no statistics, the first batch starts from
-        the parameters found but replaces what they were found from. Every later one moves the expected statistics towards its own by a share of
-        t^(-`learning_decay`), t being its number, and then the parameters.
+        the parameters found but replaces what they were found from. Every later one moves the
+        expected statistics towards its own by a share of t^(-`learning_decay`), t being its number
+        and batches counting by their weight, and then the parameters.
 
         Parameters
         ----------
