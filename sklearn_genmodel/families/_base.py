@@ -42,6 +42,11 @@ class Family(EngineHooks):
     6
     """
 
+    @property
+    def grows(self) -> bool:
+        """Whether the statistics are the rows themselves."""
+        return type(self).suffstats is Family.suffstats
+
     def log_prob(self, X: Array, params: Any) -> Array:
         """Log-density of every row under every component, in nats.
 

@@ -15,6 +15,7 @@ from sklearn_genmodel.families._ignore import Ignore
 from sklearn_genmodel.families._inference import inferred_groups
 from sklearn_genmodel.families._product import Part, Product
 from sklearn_genmodel.families._registry import resolve_family
+from sklearn_genmodel.families._support import NON_NEGATIVE, REALS, Support
 
 __all__ = ["Columns"]
 
@@ -160,6 +161,18 @@ class Columns(Product):
             self.groups = [(n, families.get(n, family), key) for n, family, key in self.groups]
         super().set_params(**params)
         return self
+
+    @property
+    def support(self) -> Support:  # type: ignore[override]
+        """What all columns have in common: that no value is negative, at most."""
+        positive = all(family.support.low >= 0.0 for family in self.families())
+        return NON_NEGATIVE if positive else REALS
+
+    def families(self) -> list[Family]:
+        """The families of the groups, and of the remainder if it has one."""
+        families = [resolve_family(family) for _, family, _ in self.groups]
+        named = isinstance(self.remainder, Family) or self.remainder not in {"error", "drop"}
+        return [*families, resolve_family(self.remainder)] if named else families
 
     def for_table(self, table: Table) -> Family:
         """Find the columns of every group, and let its family see them."""

@@ -73,6 +73,11 @@ class ColumnwiseFamily(Family):
     def __init__(self, prior: float | None = None) -> None:
         self.prior: Any = prior
 
+    @property
+    def grows(self) -> bool:
+        """The statistics are the distinct values."""
+        return True
+
     def column_log_prob(self, values: Array, params: Any) -> Array:
         """Log-density of the values of one column under every component, in nats.
 

@@ -134,6 +134,11 @@ class Structure(ABC):
         return False
 
     @property
+    def compares(self) -> bool:
+        """Whether `constrained` keeps the current covariances where it finds none better."""
+        return False
+
+    @property
     def pools_columns(self) -> bool:
         """Whether columns share their variance, so that one of them may be constant."""
         return False

@@ -145,6 +145,11 @@ class CustomFamily(Family):
         """Whether the functions deal with missing values."""
         return self._allow_nan
 
+    @property
+    def grows(self) -> bool:
+        """The statistics are the rows themselves."""
+        return True
+
     def log_prob(self, X: Array, params: CustomParams) -> Array:
         """Log-density of every row under every component, in nats."""
         return np.stack([self._checked_log_prob(X, theta) for theta in params.theta], axis=1)

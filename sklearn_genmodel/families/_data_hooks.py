@@ -63,6 +63,20 @@ class DataHooks(BaseEstimator):
         """
         return self
 
+    def beside_others(self, X: Array, sample_weight: Array | None) -> Any:
+        """Return this family for data of which components of other families have a share.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+        sample_weight : ndarray of shape (n_samples,) or None
+
+        Returns
+        -------
+        family : Family
+        """
+        return self
+
     def check_rows(self, X: Array) -> None:
         """Refuse rows that no component has a density for, beyond what supports of columns say.
 

@@ -7,7 +7,7 @@ V(arying), or I for axes along the columns.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,6 +32,9 @@ from sklearn_genmodel.families._orientation import (
 from sklearn_genmodel.families._triangles import exceeds
 
 __all__ = ["EEV", "EVE", "EVI", "EVV", "VEE", "VEI", "VEV", "VVE", "n_decomposition_parameters"]
+
+# Matrices whose variances are this far apart cannot be inverted.
+SINGULAR = 1e-15
 
 
 def n_decomposition_parameters(code: str, n_components: int, n_features: int) -> int:
@@ -130,7 +133,9 @@ class Decomposed(Full):
     def covariances(
         self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
     ) -> Array:
-        return self.fit(*regularized(self._unpack(scatter, n_features), counts), current)
+        matrices = self._unpack(scatter, n_features)
+        found = self.fit(*regularized(matrices, counts), current)
+        return self._better(found, current, matrices, counts)
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
         if exceeds(covariances, minimum):
@@ -141,6 +146,27 @@ class Decomposed(Full):
         values = np.maximum(_along(axes, scaled), SMALLEST)
         bounds = np.broadcast_to((minimum / scale**2) @ axes**2, values.shape)
         return _rebuilt(axes, self.lift(values, bounds)) * scale[:, None] * scale
+
+    @property
+    def compares(self) -> bool:
+        return True
+
+    def constrained(
+        self, scatter: Array, counts: Array, n_features: int, minimum: Array, current: Any = None
+    ) -> Array:
+        raised: Array = super().constrained(scatter, counts, n_features, minimum, current)
+        return self._better(raised, current, self._unpack(scatter, n_features), counts)
+
+    def _better(self, found: Array, current: Any, scatter: Array, counts: Array) -> Array:
+        """The current matrices if they are better than what was found.
+
+        What the floor makes of the best matrices need not be the best above it, and a search
+        among near-singular matrices may end anywhere.
+        """
+        if current is None:
+            return found
+        before, after = (_expected_log_prob(c, scatter, counts) for c in (current, found))
+        return found if after >= before else np.asarray(current)
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_decomposition_parameters(type(self).__name__, n_components, n_features)
@@ -266,6 +292,16 @@ class VVE(Decomposed):
 
     def lift(self, values: Array, bounds: Array) -> Array:
         return np.maximum(values, bounds)
+
+
+def _expected_log_prob(covariances: Any, scatter: Array, counts: Array) -> float:
+    """-sum_k (n_k log |Sigma_k| + tr(Sigma_k^-1 W_k)) / 2: what covariances have a part in."""
+    values = np.linalg.eigvalsh(covariances)
+    if (values[:, 0] <= SINGULAR * values[:, -1]).any():
+        return -np.inf
+    log_volumes = np.log(values).sum(axis=1)
+    traces = np.einsum("kij,kji->k", np.linalg.inv(covariances), scatter)
+    return float(-0.5 * (counts @ log_volumes + traces.sum()))
 
 
 def _own_axes(covariances: Array) -> Array:

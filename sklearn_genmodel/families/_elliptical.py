@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._base import Family
@@ -48,6 +49,8 @@ class Elliptical(Family):
     loadings: str
     noise: str
     prior: Any
+    # Variances of the columns of all data, where components of other families have a share.
+    _unit: Array | None = None
 
     @property
     def _structure(self) -> Structure:
@@ -95,6 +98,16 @@ class Elliptical(Family):
             return self
         resolved = prior.resolved(X, sample_weight, n_components, self._structure)
         return type(self)(**{**self.get_params(deep=False), "prior": resolved})
+
+    def beside_others(self, X: Array, sample_weight: Array | None) -> Family:
+        """Take the unit of the floor from all the data, not from this family's share of them."""
+        family: Elliptical = clone(self)
+        weights = np.ones(len(X)) if sample_weight is None else sample_weight
+        weights = np.where(np.isnan(X), 0.0, weights[:, None])
+        totals = np.maximum(weights.sum(axis=0), TINY)
+        centred = np.nan_to_num(X - np.nansum(weights * X, axis=0) / totals)
+        family._unit = (weights * centred**2).sum(axis=0) / totals
+        return family
 
     def log_prior(self, params: Any) -> Array | float:
         """Log-density of the prior at every component, up to a constant."""
@@ -236,7 +249,8 @@ class Elliptical(Family):
         if self.reg_covar == 0 or _same(structure.floor(estimates, minimum), estimates):
             return locations, estimates, False
         current = moments.current
-        if current is not None and not _same(structure.floor(current, minimum), current):
+        sinks = current is not None and not structure.compares
+        if sinks and not _same(structure.floor(current, minimum), current):
             # The unit of the floor may change from pass to pass. No M-step is worse than standing
             # still if the floor rises no higher than the current matrices.
             matrices = structure.dense(current, *locations.shape)
@@ -249,6 +263,8 @@ class Elliptical(Family):
         """Floor of the variances: a share of the variance of all components together, (d,)."""
         if self.reg_covar == 0:
             return np.zeros(offsets.shape[1])
+        if self._unit is not None:
+            return np.maximum(self.reg_covar * self._unit, TINY)
         total, means = moments.counts.sum(), moments.centers + offsets
         deviations = means - moments.counts @ means / total
         within = moments.structure.within(scatter, len(deviations.T))

@@ -122,7 +122,8 @@ class Factor(Full):
         if self.n_factors >= n_features:
             raise ValueError(
                 f"n_factors={self.n_factors} factors cannot be told from the noise of "
-                f"{n_features} columns: choose fewer factors than columns."
+                f"{n_features} columns (n_features={n_features}): choose fewer factors than "
+                "columns."
             )
         matrices = super().covariances(scatter, counts, n_features)
         shares = np.maximum(counts, TINY) / np.maximum(counts, TINY).sum()

@@ -38,6 +38,11 @@ class EngineHooks(DataHooks):
         return False
 
     @property
+    def grows(self) -> bool:
+        """Whether the statistics grow with the data, so that no stream can be learned from."""
+        return False
+
+    @property
     def has_coordinates(self) -> bool:
         """Whether `to_vector` and `from_vector` are defined, as acceleration needs."""
         return type(self).to_vector is not EngineHooks.to_vector

@@ -16,6 +16,7 @@ from sklearn_genmodel.families._arrays import Array
 __all__ = ["axes_of_all", "common_axes", "mean_log_volume", "total_log_volume"]
 
 # A function of log |diag(D' W_k D)|, (K,), and its gradient, non-negative weights (K,).
+ROUNDING = 1e-16
 Loss = Callable[[Array], tuple[float, Array]]
 
 N_RANDOM, MAX_ROUNDS, MAX_STEPS, MEMORY = 4, 10, 200, 20
@@ -90,8 +91,13 @@ def common_axes(scatter: Array, loss: Loss, current: Array | None) -> tuple[Arra
 
 def _diagonals(scatter: Array, axes: Array) -> Array:
     """Sums of squares along axes, (K, d)."""
-    diagonals: Array = np.einsum("ij,kij->kj", axes, scatter @ axes)
-    return diagonals
+    return _positive(np.einsum("ij,kij->kj", axes, scatter @ axes))
+
+
+def _positive(diagonals: Array) -> Array:
+    """Sums of squares, which rounding makes negative where matrices are near-singular."""
+    floored: Array = np.maximum(diagonals, ROUNDING * diagonals.max(axis=1, keepdims=True))
+    return floored
 
 
 def _minimized(scatter: Array, loss: Loss, axes: Array, *, n_rounds: int) -> Array:
@@ -114,7 +120,7 @@ def _turned(scatter: Array, loss: Loss, axes: Array) -> tuple[Array, float]:
     if d == 1:
         return axes, loss(np.log(matrices[:, 0, 0]))[0]
     i, j = np.triu_indices(d, 1)
-    diagonals = np.einsum("kjj->kj", matrices)
+    diagonals = _positive(np.einsum("kjj->kj", matrices))
     weights = loss(np.log(diagonals).sum(axis=1))[1]
     # Second derivative along a turn of axes i, j where the matrices are diagonal.
     ratios = np.sqrt(diagonals[:, i] / diagonals[:, j])
@@ -124,7 +130,7 @@ def _turned(scatter: Array, loss: Loss, axes: Array) -> tuple[Array, float]:
     def evaluate(turns: Array) -> tuple[float, Array]:
         rotation, inverse = _cayley(turns * units, d)
         turned = matrices @ rotation
-        diagonals = np.einsum("ij,kij->kj", rotation, turned)
+        diagonals = _positive(np.einsum("ij,kij->kj", rotation, turned))
         value, weights = loss(np.log(diagonals).sum(axis=1))
         slope = 2.0 * np.einsum("kij,kj->ij", turned, weights[:, None] / diagonals)
         gradient = 0.5 * inverse.T @ slope @ (np.eye(d) + rotation).T

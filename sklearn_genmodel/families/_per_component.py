@@ -80,6 +80,16 @@ class PerComponent(Family):
         return ", ".join(self._distinct[kind].title for kind in self._kinds)
 
     @property
+    def support(self) -> Support:  # type: ignore[override]
+        """What every family has a density for."""
+        return intersection(*(family.support for family in self._distinct))
+
+    @property
+    def grows(self) -> bool:
+        """Whether the statistics of some family grow with the data."""
+        return any(family.grows for family in self._distinct)
+
+    @property
     def coupled(self) -> bool:
         """Whether the components of some kind share something."""
         return any(family.coupled for family in self._distinct)
@@ -106,7 +116,10 @@ class PerComponent(Family):
                 f"family lists {len(kinds)} families for n_components={n_components}: give one "
                 "for each component."
             )
-        seen = [family.for_rows(X, sample_weight, n_components) for family in self._distinct]
+        seen = [
+            family.for_rows(X, sample_weight, n_components).beside_others(X, sample_weight)
+            for family in self._distinct
+        ]
         return PerComponent(seen, kinds)
 
     def column_supports(self, n_features: int) -> tuple[Support, ...]:

@@ -63,10 +63,19 @@ class Product(Family):
         """
         raise NotImplementedError
 
+    def families(self) -> list[Family]:
+        """The families of the groups."""
+        return [family for _, family, _ in self.parts()]
+
+    @property
+    def grows(self) -> bool:
+        """Whether the statistics of some group grow with the data."""
+        return any(family.grows for family in self.families())
+
     @property
     def allow_nan(self) -> bool:  # type: ignore[override]
         """Whether every group deals with missing values."""
-        return all(family.allow_nan for _, family, _ in self.parts())
+        return all(family.allow_nan for family in self.families())
 
     @property
     def title(self) -> str:
@@ -90,6 +99,15 @@ class Product(Family):
             for column, support in zip(columns, family.column_supports(len(columns)), strict=True):
                 supports[column] = support
         return tuple(supports)
+
+    def beside_others(self, X: Array, sample_weight: Array | None) -> Family:
+        """Let every group see its rows."""
+        return self.with_parts(
+            [
+                part._replace(family=part.family.beside_others(X[:, part.columns], sample_weight))
+                for part in self.parts()
+            ]
+        )
 
     def check_rows(self, X: Array) -> None:
         """Refuse what some group has no density for."""

@@ -98,8 +98,10 @@ class Uniform(Family):
         """Smallest and largest values among the rows with positive weight."""
         lows = np.empty((resp.shape[1], X.shape[1]))
         highs = np.empty_like(lows)
+        # Rows that a component could have are in its range still where rounding gives it none.
+        held = resp > 0 if params is None else np.isfinite(self.log_prob(X, params))
         for j, column in enumerate(X.T[:, :, None]):
-            seen = (resp > 0) & ~np.isnan(column)
+            seen = held & ~np.isnan(column)
             lows[:, j] = np.where(seen, column, np.inf).min(axis=0, initial=np.inf)
             highs[:, j] = np.where(seen, column, -np.inf).max(axis=0, initial=-np.inf)
         return Ranges(lows, highs)

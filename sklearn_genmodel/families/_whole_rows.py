@@ -57,7 +57,7 @@ class WholeRows(ExponentialFamily):
         if n_features < 2:
             raise ValueError(
                 f"{type(self).__name__} takes two columns or more, which form a row together; X "
-                f"has {n_features}."
+                f"has {n_features} (n_features={n_features})."
             )
         return super().column_supports(n_features)
 

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import numbers
+from contextlib import suppress
 from typing import Any
+
+from sklearn.utils.metaestimators import available_if
 
 from sklearn_genmodel._validation import check_number, check_weights, unchanged_on_error
 from sklearn_genmodel.em import MStep, OnlineState, Rows, Theta, online_step, row_threads
 from sklearn_genmodel.families import Family
-from sklearn_genmodel.mixture._reading import read_rows
+from sklearn_genmodel.families._arrays import GROWING
+from sklearn_genmodel.mixture._reading import component_family, read_rows
 
 __all__ = ["OnlineMixture"]
+
+
+def _statistics_are_of_fixed_size(mixture: Any) -> bool:
+    """Whether there can be a `partial_fit`; one that cannot be says why."""
+    # An unknown family has the method; `fit` says what is wrong with it.
+    with suppress(TypeError, ValueError):
+        if component_family(mixture.family).grows:
+            raise AttributeError(GROWING)
+    return True
 
 
 class OnlineMixture:
@@ -24,6 +37,7 @@ class OnlineMixture:
     _online: OnlineState | None = None
     _m_step: MStep = MStep()
 
+    @available_if(_statistics_are_of_fixed_size)
     @unchanged_on_error
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """Learn from one batch of a stream, by a step of online EM (Cappe and Moulines 2009).
@@ -50,7 +64,7 @@ class OnlineMixture:
         ------
         ValueError
             If the batch cannot be used. Nothing is changed then.
-        TypeError
+        AttributeError
             If the statistics of the family grow with the data, as those of `Weibull` do.
 
         Examples
