@@ -15,8 +15,12 @@ __all__ = [
     "FitTask",
     "as_generator",
     "column_positions",
+    "full_repr",
     "with_callbacks",
 ]
+
+# scikit-learn and NumPy cut long representations short.
+UNLIMITED = 10**9
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -108,6 +112,21 @@ class FitTask:
             self.context.call_on_fit_task_end(
                 estimator=self.estimator, reconstruction_attributes=attributes, **self.data
             )
+
+
+def full_repr(estimator: Any) -> str:
+    """Class and all hyper-parameters of an estimator, with every digit of every array.
+
+    Parameters
+    ----------
+    estimator : estimator
+
+    Returns
+    -------
+    text : str
+    """
+    with np.printoptions(threshold=UNLIMITED, floatmode="unique"):
+        return str(estimator.__repr__(N_CHAR_MAX=UNLIMITED))
 
 
 def as_generator(random_state: Any) -> np.random.Generator:

@@ -165,10 +165,10 @@ class Columns(Product):
     @property
     def support(self) -> Support:  # type: ignore[override]
         """What all columns have in common: that no value is negative, at most."""
-        positive = all(family.support.low >= 0.0 for family in self.families())
+        positive = all(family.support.low >= 0.0 for family in self.members())
         return NON_NEGATIVE if positive else REALS
 
-    def families(self) -> list[Family]:
+    def members(self) -> list[Family]:
         """The families of the groups, and of the remainder if it has one."""
         families = [resolve_family(family) for _, family, _ in self.groups]
         named = isinstance(self.remainder, Family) or self.remainder not in {"error", "drop"}

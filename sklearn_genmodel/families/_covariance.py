@@ -19,7 +19,6 @@ from sklearn_genmodel.families._triangles import exceeds, upper_triangle
 __all__ = ["Full", "Structure", "Tied", "normalizer"]
 
 LOG_2PI = float(np.log(2.0 * np.pi))
-# Above this number of columns the d (d + 1) / 2 features of a row leave the cache.
 TRIANGULAR = 13.0
 
 

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from sklearn_genmodel.families._arrays import TINY, Array
+from sklearn_genmodel.families._arrays import TINY, Array, same_params
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._covariance import Structure
 from sklearn_genmodel.families._fixed_point import settled_mle
 from sklearn_genmodel.families._moments import Moments
 from sklearn_genmodel.families._normal_prior import NormalInverseWishart
+from sklearn_genmodel.families._observed import observed_moments
 from sklearn_genmodel.families._patterns import condition, packed
 from sklearn_genmodel.families._singular import (
     by_chance,
@@ -23,10 +24,10 @@ from sklearn_genmodel.families._singular import (
     on_floor,
     thinnest,
 )
-from sklearn_genmodel.families._structures import structure_of
+from sklearn_genmodel.families._structures import divided, structure_of
 from sklearn_genmodel.families._support import REALS, Support
 
-__all__ = ["Elliptical", "divided"]
+__all__ = ["Elliptical"]
 
 # So few components that those who prefer products per component do so from few columns on.
 FEW_COMPONENTS = 2
@@ -103,10 +104,8 @@ class Elliptical(Family):
         """Take the unit of the floor from all the data, not from this family's share of them."""
         family: Elliptical = clone(self)
         weights = np.ones(len(X)) if sample_weight is None else sample_weight
-        weights = np.where(np.isnan(X), 0.0, weights[:, None])
-        totals = np.maximum(weights.sum(axis=0), TINY)
-        centred = np.nan_to_num(X - np.nansum(weights * X, axis=0) / totals)
-        family._unit = (weights * centred**2).sum(axis=0) / totals
+        _, variances = observed_moments(X, weights[:, None])
+        family._unit = variances[0]
         return family
 
     def log_prior(self, params: Any) -> Array | float:
@@ -139,9 +138,9 @@ class Elliptical(Family):
 
     def width(self, n_features: int) -> int:
         """Size of (1, x, second-order terms), or of a few rows where these are not formed."""
-        structure = self._structure
-        triangular = structure.prefers_triangular(FEW_COMPONENTS, n_features)
-        return 4 * n_features if triangular else structure.width(n_features)
+        if self._structure.prefers_triangular(FEW_COMPONENTS, n_features):
+            return 4 * n_features
+        return self._structure.width(n_features)
 
     def to_vector(self, params: Any, like: Any) -> Array:
         """Locations in units of those of `like`, and log-Cholesky factors."""
@@ -200,8 +199,8 @@ class Elliptical(Family):
             covariance_type, scatter = "diag", np.einsum("kjj->kj", matrices)
         else:
             covariance_type, scatter = "full", matrices
-        changed = {"covariance_type": covariance_type, "prior": None}
-        return type(self)(**{**self.get_params(deep=False), **changed}), scatter
+        changed = clone(self).set_params(covariance_type=covariance_type, prior=None)
+        return changed, scatter
 
     def _start(self, X: Array, resp: Array) -> Any:
         """Parameters at which the statistics of a start are collected."""
@@ -246,11 +245,11 @@ class Elliptical(Family):
         if expansion is not None:
             estimates = divided(estimates, expansion)
         locations = moments.centers + offsets
-        if self.reg_covar == 0 or _same(structure.floor(estimates, minimum), estimates):
+        if self.reg_covar == 0 or same_params(structure.floor(estimates, minimum), estimates):
             return locations, estimates, False
         current = moments.current
         sinks = current is not None and not structure.compares
-        if sinks and not _same(structure.floor(current, minimum), current):
+        if sinks and not same_params(structure.floor(current, minimum), current):
             # The unit of the floor may change from pass to pass. No M-step is worse than standing
             # still if the floor rises no higher than the current matrices.
             matrices = structure.dense(current, *locations.shape)
@@ -300,17 +299,3 @@ class Elliptical(Family):
         if isinstance(prior, str) and prior == "default":
             return NormalInverseWishart()
         raise ValueError(f'prior must be "default", a NormalInverseWishart or None, got {prior!r}.')
-
-
-def divided(scatter: Any, divisors: Array) -> Any:
-    """Scatter matrices, not factorised, divided by a number per component or by one number."""
-    if len(divisors) == 1:
-        return scatter / divisors[0]
-    return scatter / divisors.reshape(-1, *(1,) * (np.ndim(scatter) - 1))
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether all arrays of two sets of parameters are equal."""
-    if isinstance(one, tuple):
-        return all(map(_same, one, other))
-    return np.array_equal(one, other)

@@ -188,13 +188,43 @@ def _joined(
     return Densities(log_prob, lambda: half_log_det, n_observed, accumulate)
 
 
+class FeatureRows:
+    """Features of blocks of rows about an origin; a thread's last ones are overwritten.
+
+    A thread fills one array again and again: fresh ones would cost more than their content.
+
+    Parameters
+    ----------
+    structure : Structure
+    origin : ndarray of shape (n_features,)
+    whitener : object
+        What `structure` prepared.
+    """
+
+    def __init__(self, structure: Structure, origin: Array, whitener: Any) -> None:
+        self.structure, self.origin, self.whitener = structure, origin, whitener
+        self.workspace = local()
+
+    def __call__(self, X: Array) -> Array:
+        """Features of a block, (width, n_rows)."""
+        structure, own, d = self.structure, self.workspace, X.shape[1]
+        if getattr(own, "n_rows", -1) < len(X):
+            own.n_rows, shape = len(X), (structure.width(d), len(X))
+            own.features = np.ones(shape[::-1]).T if structure.prefers_rows(d) else np.ones(shape)
+        features: Array = own.features[:, : len(X)]
+        np.subtract(X.T, self.origin[:, None], out=features[1 : 1 + d])
+        structure.complete(features, d, self.whitener)
+        return features
+
+
 def _complete_rows(
     structure: Structure, means: Array, covariances: Any
 ) -> Callable[[Array], Densities]:
     """Prepare the same for rows without missing values, for all components at once or by one."""
     origin, (n_components, d) = means.mean(axis=0), means.shape
-    factor, workspace = structure.factor(covariances), local()
+    factor = structure.factor(covariances)
     whitener = structure.whitener(factor)
+    feature_rows = FeatureRows(structure, origin, whitener)
     if structure.prefers_triangular(n_components, d):
         natural, alone = np.empty((n_components, 0)), np.arange(n_components)
     else:
@@ -213,20 +243,8 @@ def _complete_rows(
     def zeros() -> Array:
         return structure.pair(np.zeros_like(means), np.zeros_like(means))
 
-    def features_of(X: Array) -> Array:
-        # A thread fills one array again and again: fresh ones would cost more than their content.
-        if getattr(workspace, "n_rows", -1) < len(X):
-            workspace.n_rows = len(X)
-            shape = structure.width(d), len(X)
-            rows = structure.prefers_rows(d)
-            workspace.features = np.ones(shape[::-1]).T if rows else np.ones(shape)
-        features: Array = workspace.features[:, : len(X)]
-        np.subtract(X.T, origin[:, None], out=features[1 : 1 + d])
-        structure.complete(features, d, whitener)
-        return features
-
     def densities(X: Array) -> Densities:
-        features = features_of(X) if together else np.empty((0, len(X)))
+        features = feature_rows(X) if together else np.empty((0, len(X)))
         log_prob = natural @ features if together else np.empty((n_components, len(X)))
         for k in alone:
             # About a component's own mean nothing cancels.

@@ -8,16 +8,16 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_genmodel._compat import full_repr
 from sklearn_genmodel._validation import Table
 from sklearn_genmodel.families._arrays import Accumulate, Array, JointStats, Kernel, KindStats
 from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._composite import Composite
 from sklearn_genmodel.families._registry import resolve_family
 from sklearn_genmodel.families._support import Support, intersection
 
 __all__ = ["PerComponent", "PerComponentParams"]
 
-# No limit in effect: scikit-learn cuts long representations short.
-LONGEST_NAME = 10**9
 Indices = NDArray[np.intp]
 
 
@@ -32,7 +32,7 @@ class PerComponentParams(NamedTuple):
     groups: tuple[Any, ...]
 
 
-class PerComponent(Family):
+class PerComponent(Composite):
     """One family for each component, such as Gaussians beside a uniform noise component.
 
     ``EMMixture(3, family=[Gaussian(), Gaussian(), Uniform()])`` makes one. Components keep the
@@ -69,10 +69,9 @@ class PerComponent(Family):
         self.families = families
         self.kinds = kinds
 
-    @property
-    def allow_nan(self) -> bool:  # type: ignore[override]
-        """Whether every family deals with missing values."""
-        return all(family.allow_nan for family in self._distinct)
+    def members(self) -> list[Family]:
+        """The families that differ."""
+        return self._distinct
 
     @property
     def title(self) -> str:
@@ -85,21 +84,6 @@ class PerComponent(Family):
         return intersection(*(family.support for family in self._distinct))
 
     @property
-    def grows(self) -> bool:
-        """Whether the statistics of some family grow with the data."""
-        return any(family.grows for family in self._distinct)
-
-    @property
-    def coupled(self) -> bool:
-        """Whether the components of some kind share something."""
-        return any(family.coupled for family in self._distinct)
-
-    @property
-    def has_coordinates(self) -> bool:
-        """Whether every family has unconstrained coordinates."""
-        return all(family.has_coordinates for family in self._distinct)
-
-    @property
     def ordered(self) -> bool:
         """The place of a component decides its family."""
         return True
@@ -110,17 +94,14 @@ class PerComponent(Family):
 
     def for_rows(self, X: Array, sample_weight: Array | None, n_components: int) -> Family:
         """Let every family see the rows."""
-        kinds = self._kinds
-        if n_components != len(kinds):
+        if n_components != (listed := len(self._kinds)):
             raise ValueError(
-                f"family lists {len(kinds)} families for n_components={n_components}: give one "
-                "for each component."
+                f"family lists {listed} families for n_components={n_components}: give one for "
+                "each component."
             )
-        seen = [
-            family.for_rows(X, sample_weight, n_components).beside_others(X, sample_weight)
-            for family in self._distinct
-        ]
-        return PerComponent(seen, kinds)
+        seen = (family.for_rows(X, sample_weight, n_components) for family in self._distinct)
+        aware = [family.beside_others(X, sample_weight) for family in seen]
+        return PerComponent(aware, self._kinds)
 
     def column_supports(self, n_features: int) -> tuple[Support, ...]:
         """What every family has a density for."""
@@ -302,7 +283,10 @@ class PerComponent(Family):
         if self.kinds is not None:
             return np.asarray(self.kinds, dtype=np.intp)
         names = list(self._named)
-        return np.array([names.index(_name(family)) for family in self.families], dtype=np.intp)
+        return np.array(
+            [names.index(full_repr(resolve_family(family))) for family in self.families],
+            dtype=np.intp,
+        )
 
     @property
     def _distinct(self) -> list[Family]:
@@ -310,10 +294,6 @@ class PerComponent(Family):
 
     @property
     def _named(self) -> dict[str, Family]:
-        return {_name(family): resolve_family(family) for family in self.families}
-
-
-def _name(family: object) -> str:
-    """What tells families apart: class and all hyper-parameters, printed in full."""
-    resolved: Any = resolve_family(family)
-    return str(resolved.__repr__(N_CHAR_MAX=LONGEST_NAME))
+        return {
+            full_repr(resolve_family(family)): resolve_family(family) for family in self.families
+        }

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Accumulate, Array, JointStats, Kernel
 from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._composite import Composite
 from sklearn_genmodel.families._constraints import Constraints
 from sklearn_genmodel.families._support import Support
 
@@ -43,7 +44,7 @@ class Part(NamedTuple):
         return self.family.for_rows(X[:, self.columns], sample_weight, n_components)
 
 
-class Product(Family):
+class Product(Composite):
     """Groups of columns that are independent given the component; subclasses define `parts`."""
 
     def parts(self) -> list[Part]:
@@ -63,34 +64,14 @@ class Product(Family):
         """
         raise NotImplementedError
 
-    def families(self) -> list[Family]:
+    def members(self) -> list[Family]:
         """The families of the groups."""
         return [family for _, family, _ in self.parts()]
-
-    @property
-    def grows(self) -> bool:
-        """Whether the statistics of some group grow with the data."""
-        return any(family.grows for family in self.families())
-
-    @property
-    def allow_nan(self) -> bool:  # type: ignore[override]
-        """Whether every group deals with missing values."""
-        return all(family.allow_nan for family in self.families())
 
     @property
     def title(self) -> str:
         """Families of the groups."""
         return " x ".join(family.title for _, family, _ in self.parts())
-
-    @property
-    def coupled(self) -> bool:
-        """Whether components share something in some group."""
-        return any(family.coupled for _, family, _ in self.parts())
-
-    @property
-    def has_coordinates(self) -> bool:
-        """Whether every group has unconstrained coordinates."""
-        return all(family.has_coordinates for _, family, _ in self.parts())
 
     def column_supports(self, n_features: int) -> tuple[Support, ...]:
         """Those of the groups' families."""

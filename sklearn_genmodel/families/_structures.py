@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._covariance import Full, Structure, Tied
 from sklearn_genmodel.families._diagonal import (
     Diagonal,
@@ -11,10 +14,11 @@ from sklearn_genmodel.families._diagonal import (
     TiedDiagonal,
     TiedSpherical,
 )
-from sklearn_genmodel.families._eigen import EEV, EVE, EVI, EVV, VEE, VEI, VEV, VVE
+from sklearn_genmodel.families._eigen import EEV, EVE, EVV, VEE, VEV, VVE
+from sklearn_genmodel.families._eigen_diagonal import EVI, VEI
 from sklearn_genmodel.families._factor import LOADINGS, NOISES, Factor
 
-__all__ = ["structure_of"]
+__all__ = ["divided", "structure_of"]
 
 STRUCTURES: dict[str, Structure] = {
     "full": Full(),
@@ -103,3 +107,10 @@ def _check_name(argument: str, name: str, known: tuple[str, ...]) -> None:
         raise ValueError(
             f"{argument}={name!r} is unknown: choose one of {', '.join(map(repr, known))}."
         )
+
+
+def divided(scatter: Any, divisors: Array) -> Any:
+    """Scatter matrices, not factorised, divided by a number per component or by one number."""
+    if len(divisors) == 1:
+        return scatter / divisors[0]
+    return scatter / divisors.reshape(-1, *(1,) * (np.ndim(scatter) - 1))

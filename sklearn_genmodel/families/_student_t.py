@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Array, Kernel
 from sklearn_genmodel.families._base import Family
-from sklearn_genmodel.families._elliptical import Elliptical, divided
+from sklearn_genmodel.families._elliptical import Elliptical
 from sklearn_genmodel.families._newton import gamma_shapes
 from sklearn_genmodel.families._observed import observed_medians
 from sklearn_genmodel.families._precisions import (
@@ -19,6 +19,7 @@ from sklearn_genmodel.families._precisions import (
     StudentStats,
     student_kernel,
 )
+from sklearn_genmodel.families._structures import divided
 
 __all__ = ["StudentT", "StudentTParams"]
 

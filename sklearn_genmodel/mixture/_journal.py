@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from sklearn_genmodel._compat import full_repr
 from sklearn_genmodel.callbacks import Checkpoint
 from sklearn_genmodel.em import FitState, Journal, Rows, fingerprint
 
 __all__ = ["CheckpointJournal"]
-
-# No limit in effect: scikit-learn and NumPy cut long representations short.
-LONGEST = 10**9
 
 
 class CheckpointJournal(Journal):
@@ -29,9 +25,7 @@ class CheckpointJournal(Journal):
         self.checkpoints = [own for own in callbacks if isinstance(own, Checkpoint)]
         self.fingerprint = ""
         if self.checkpoints:
-            with np.printoptions(threshold=LONGEST, floatmode="unique"):
-                arguments = mixture.__repr__(N_CHAR_MAX=LONGEST)
-            self.fingerprint = f"{arguments} {fingerprint(rows)}"
+            self.fingerprint = f"{full_repr(mixture)} {fingerprint(rows)}"
 
     def load(self) -> FitState | None:
         """The state that the first checkpoint with one has."""

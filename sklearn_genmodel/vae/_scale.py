@@ -14,8 +14,6 @@ __all__ = ["LOG_BOUND", "Scale", "bounded"]
 # on a constant column, or on rows that a network learns by heart, is worth nothing.
 LOG_BOUND = 7.0
 
-UNIT_NAMES = ("unit", "learned", "learned_scalar", "network")
-
 
 def bounded(raw: Any) -> Any:
     """Squash to (-7, 7), smoothly, with slope 1 at 0."""

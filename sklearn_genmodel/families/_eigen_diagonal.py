@@ -1,0 +1,85 @@
+"""Variances per component and column of which components share the volume or the shape."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sklearn_genmodel.families._arrays import Array
+from sklearn_genmodel.families._decompositions import (
+    equal_volumes,
+    lifted_at_equal_volume,
+    lifted_in_proportion,
+    proportional_values,
+    regularized,
+)
+from sklearn_genmodel.families._diagonal import Diagonal
+
+__all__ = ["EVI", "VEI", "n_decomposition_parameters"]
+
+
+def n_decomposition_parameters(code: str, n_components: int, n_features: int) -> int:
+    """Number of free parameters of volumes, shapes and orientations (Celeux and Govaert 1995)."""
+    sizes = (1, n_features - 1, n_features * (n_features - 1) // 2)
+    times = {"E": 1, "V": n_components, "I": 0}
+    return sum(times[letter] * size for letter, size in zip(code, sizes, strict=True))
+
+
+class VEI(Diagonal):
+    """Diagonal covariances of one shape, (K, d)."""
+
+    coupled: bool = True
+
+    def covariances(
+        self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
+    ) -> Array:
+        matrices, counts = regularized(scatter[:, :, None] * np.eye(n_features), counts)
+        return proportional_values(np.einsum("kjj->kj", matrices), counts, current)
+
+    def floor(self, covariances: Array, minimum: Array) -> Array:
+        if (covariances >= minimum).all():
+            return covariances
+        return lifted_in_proportion(covariances, np.broadcast_to(minimum, covariances.shape))
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return n_decomposition_parameters("VEI", n_components, n_features)
+
+    def to_vector(self, factor: Array) -> Array:
+        logs = np.log(factor)
+        return np.concatenate([logs[0], logs[1:, 0] - logs[0, 0]])
+
+    def from_vector(self, vector: Array, factor: Array) -> Array:
+        d = factor.shape[1]
+        steps = np.concatenate([[0.0], vector[d:]])
+        return np.exp(2.0 * (vector[:d] + steps[:, None]))
+
+
+class EVI(Diagonal):
+    """Diagonal covariances of one volume, (K, d)."""
+
+    coupled: bool = True
+
+    def covariances(
+        self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
+    ) -> Array:
+        matrices, counts = regularized(scatter[:, :, None] * np.eye(n_features), counts)
+        values = np.einsum("kjj->kj", matrices)
+        return values * equal_volumes(np.log(values).sum(axis=1), counts, n_features)[:, None]
+
+    def floor(self, covariances: Array, minimum: Array) -> Array:
+        if (covariances >= minimum).all():
+            return covariances
+        return lifted_at_equal_volume(covariances, minimum)
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return n_decomposition_parameters("EVI", n_components, n_features)
+
+    def to_vector(self, factor: Array) -> Array:
+        logs = np.log(factor)
+        return np.concatenate([logs[0], logs[1:, :-1].ravel()])
+
+    def from_vector(self, vector: Array, factor: Array) -> Array:
+        n_components, d = factor.shape
+        logs = np.empty((n_components, d))
+        logs[0], logs[1:, :-1] = vector[:d], vector[d:].reshape(n_components - 1, d - 1)
+        logs[1:, -1] = logs[0].sum() - logs[1:, :-1].sum(axis=1)
+        return np.exp(2.0 * logs)
