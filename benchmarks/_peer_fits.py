@@ -35,10 +35,7 @@ class NotOfferedError(LookupError):
 
 def ours(record: Any, X: Any, weights: Any, seed: int, tol: float | None = None) -> Any:
     """Our estimator, with its log-density and responsibilities."""
-    try:
-        family = _record_families.make_family(record)
-    except _record_families.MissingFamilyError as error:
-        raise NotOfferedError(str(error)) from error
+    family = _record_families.make_family(record)
     limits = {} if tol is None else {"tol": tol, "max_iter": UNLIMITED}
     mixture = sklearn_genmodel.EMMixture(
         _records.n_components(record), family=family, random_state=seed, **limits
