@@ -68,8 +68,8 @@ class Gaussian(Elliptical):
     -----
     Rows enter as (1, x, x x') about a centre of the components, so that the E-step and the M-step
     are two products with one feature matrix. A component for which the terms of that form exceed
-    1e8, and would cancel to fewer than eight digits, is computed by triangular solves about its
-    own mean instead.
+    1e8, and would cancel to fewer than eight digits, is whitened about its own mean instead;
+    so are all of them where columns are many for the number of components.
 
     Missing values (NaN) are taken to be missing at random: the likelihood is that of what was
     observed, and the E-step takes the exact expectation of what was not, given what was, for all
