@@ -182,13 +182,13 @@ class Elliptical(Family):
 
     def _given(self, params: Any, x: Array) -> tuple[Elliptical, Array, Any, Array]:
         """Family, locations and scatter of what is missing, and distances of what is given."""
-        observed = np.flatnonzero(~np.isnan(x))
-        found = condition(self._matrices(params), observed)
-        centred = (x - params[0])[:, observed, None]
-        distances = np.square(found.root @ centred).sum(axis=(1, 2))
-        expected = params[0] + (found.extension @ centred)[..., 0]
-        family, scatter = self._reduced(params[1], found.residual)
-        return family, expected[:, found.missing], scatter, distances
+        missing = np.isnan(x)
+        _, root, extension, residual, _ = condition(self._matrices(params), ~missing[None])
+        centred = np.where(missing, 0.0, x - params[0])[..., None]
+        distances = np.square(root[0] @ centred).sum(axis=(1, 2))
+        expected = params[0] + (extension[0] @ centred)[..., 0]
+        family, scatter = self._reduced(params[1], residual[0][:, missing][:, :, missing])
+        return family, expected[:, missing], scatter, distances
 
     def _reduced(self, scatter: Any, matrices: Array) -> tuple[Elliptical, Any]:
         """Family without prior and scatter for fewer columns with these matrices."""

@@ -175,13 +175,13 @@ def _joined(
     log_prob = np.empty((len(means), len(X)))
     half_log_det = np.empty_like(log_prob)
     log_prob[:, whole], half_log_det[:, whole] = fast.log_prob, fast.half_log_det()
-    patterns = incomplete.patterns(partial)
-    log_prob[:, ~whole], half_log_det[:, ~whole] = incomplete.densities(partial, patterns)
+    groups = incomplete.groups(partial)
+    log_prob[:, ~whole], half_log_det[:, ~whole] = incomplete.densities(partial, groups)
 
     def accumulate(scaled: Array, resp: Array) -> Moments:
         moments = fast.accumulate(scaled[:, whole], resp[:, whole])
         weights = scaled[:, ~whole], resp[:, ~whole]
-        counts, sums, products = incomplete.moments(partial, patterns, *weights)
+        counts, sums, products = incomplete.moments(partial, groups, *weights)
         products = packed(structure, products)
         return moments + Moments(structure, means, counts, sums, products, covariances)
 

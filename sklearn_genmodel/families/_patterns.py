@@ -2,12 +2,14 @@
 
 Rows are taken pattern by pattern. With o the columns observed and m those missing, x_o is normal
 with the block C_oo, and x_m given x_o is normal with mean mu_m + C_mo C_oo^-1 (x_o - mu_o) and
-covariance C_mm - C_mo C_oo^-1 C_om (Little and Rubin 2019, section 11.2).
+covariance C_mm - C_mo C_oo^-1 C_om (Little and Rubin 2019, section 11.2). Patterns with about as
+many rows are computed together, in arrays of full size with zeros where a column has no part.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -20,57 +22,58 @@ __all__ = ["Conditional", "IncompleteRows", "condition", "packed"]
 
 Positions = NDArray[np.intp]
 
-# Conditionals are kept for the rest of a pass up to this many floats.
-MOST_KEPT = 2**22
+# Floats of the largest array in which patterns are computed together.
+FLOATS_AT_A_TIME = 2**18
 
 
 class Conditional(NamedTuple):
-    """Missing columns given observed ones, under every component.
+    """Missing columns given observed ones, for P patterns under every component.
 
-    ``root`` (K, o, o) whitens the observed columns, ``extension`` (K, d, o) maps x_o - mu_o to the
-    expectation of x - mu, and ``residual`` (K, m, m) is the covariance of the missing columns.
+    ``seen`` (P, d) tells the columns observed; ``root`` (P, K, d, d) whitens them,
+    ``extension`` (P, K, d, d) maps x - mu, 0 where missing, to its expectation, and ``residual``
+    (P, K, d, d) is the covariance of the missing columns; ``half_log_det`` (P, K) is that of C_oo.
     """
 
-    observed: Positions
-    missing: Positions
+    seen: NDArray[np.bool_]
     root: Array
     extension: Array
     residual: Array
-
-    @property
-    def half_log_det(self) -> Array:
-        """Half the log-determinant of the observed block, (K,)."""
-        diagonal = np.diagonal(self.root, axis1=1, axis2=2)
-        return np.asarray(-np.log(diagonal).sum(axis=1))
+    half_log_det: Array
 
 
-Patterns = list[tuple[Conditional, Positions]]
+class Group(NamedTuple):
+    """Rows of several patterns: positions (P, r), and 0 (1 otherwise) where a row only fills up."""
+
+    conditional: Conditional
+    rows: Positions
+    real: Array
 
 
-def condition(covariances: Array, observed: Positions) -> Conditional:
+def condition(covariances: Array, seen: NDArray[np.bool_]) -> Conditional:
     """Regress the columns that are missing on those that are observed.
 
     Parameters
     ----------
     covariances : ndarray of shape (n_components, n_features, n_features)
-    observed : ndarray of int
-        Positions of the columns observed.
+    seen : ndarray of bool, shape (n_patterns, n_features)
+        Whether a column is observed.
 
     Returns
     -------
     conditional : Conditional
     """
-    n_components, d, _ = covariances.shape
-    missing = np.setdiff1d(np.arange(d), observed)
-    root = np.linalg.inv(np.linalg.cholesky(covariances[:, observed[:, None], observed]))
-    # W = L^-1 C_om, so that C_mo C_oo^-1 = W' L^-1 and C_mo C_oo^-1 C_om = W' W.
-    whitened = root @ covariances[:, observed[:, None], missing]
-    transposed = whitened.swapaxes(1, 2)
-    residual = covariances[:, missing[:, None], missing] - transposed @ whitened
-    extension = np.zeros((n_components, d, len(observed)))
-    extension[:, observed, np.arange(len(observed))] = 1.0
-    extension[:, missing] = transposed @ root
-    return Conditional(observed, missing, root, extension, residual)
+    rows, columns = seen[:, None, :, None], seen[:, None, None, :]
+    identity = np.eye(seen.shape[1])
+    # Columns that are missing are replaced by independent ones of variance 1.
+    lower = np.linalg.cholesky(np.where(rows & columns, covariances, identity))
+    half_log_det = np.log(np.diagonal(lower, axis1=2, axis2=3)).sum(axis=2)
+    root: Array = np.where(rows, np.linalg.inv(lower), 0.0)
+    # W = L^-1 C_o, so that C_mo C_oo^-1 = W_m' L^-1 and C_mo C_oo^-1 C_om = W_m' W_m.
+    whitened = root @ covariances
+    transposed = whitened.swapaxes(2, 3)
+    extension = np.where(rows, identity, transposed @ root)
+    residual = np.where(rows | columns, 0.0, covariances - transposed @ whitened)
+    return Conditional(seen, root, extension, residual, half_log_det)
 
 
 def packed(structure: Structure, matrices: Array) -> Array:
@@ -91,7 +94,7 @@ def packed(structure: Structure, matrices: Array) -> Array:
     return np.asarray(sum(columns))
 
 
-@dataclass
+@dataclass(frozen=True)
 class IncompleteRows:
     """Distances and expected moments of rows with missing values, for a pass.
 
@@ -103,37 +106,37 @@ class IncompleteRows:
 
     means: Array
     covariances: Array
-    _kept: dict[bytes, Conditional] = field(default_factory=dict, init=False)
 
-    def patterns(self, X: Array) -> list[tuple[Conditional, Positions]]:
-        """The rows of every pattern with a column observed."""
-        seen = ~np.isnan(X)
-        patterns, which = np.unique(np.packbits(seen, axis=1), axis=0, return_inverse=True)
-        order = np.argsort(which.ravel(), kind="stable")
-        ends = np.cumsum(np.bincount(which.ravel(), minlength=len(patterns)))
-        return [
-            (self._conditional(pattern.tobytes(), seen[rows[0]]), rows)
-            for pattern, rows in zip(patterns, np.split(order, ends[:-1]), strict=True)
-            if pattern.any()
-        ]
+    def groups(self, X: Array) -> list[Group]:
+        """The rows of every pattern with a column observed, in groups of about as many rows."""
+        order, starts, counts = _patterns(~np.isnan(X))
+        seen = ~np.isnan(X[order[starts]])
+        groups = []
+        for chosen in self._together(counts, np.asarray(seen.any(axis=1))):
+            place = np.arange(counts[chosen].max())
+            real = place < counts[chosen, None]
+            rows = order[starts[chosen, None] + np.where(real, place, 0)]
+            conditional = condition(self.covariances, seen[chosen])
+            groups.append(Group(conditional, rows, real.astype(np.float64)))
+        return groups
 
-    def densities(self, X: Array, patterns: Patterns) -> tuple[Array, Array]:
+    def densities(self, X: Array, groups: list[Group]) -> tuple[Array, Array]:
         """Normal log-densities of what is observed, and half log-determinants, both (K, n).
 
         0 where nothing is observed.
         """
         log_prob = np.zeros((len(self.means), len(X)))
         half_log_det = np.zeros_like(log_prob)
-        for conditional, rows in patterns:
-            o = conditional.observed
-            whitened = conditional.root @ self._centred(X, o, rows)
-            distance = np.einsum("kij,kij->kj", whitened, whitened)
-            half_log_det[:, rows] = conditional.half_log_det[:, None]
-            log_prob[:, rows] = -0.5 * (len(o) * LOG_2PI + distance) - half_log_det[:, rows]
+        for group in groups:
+            seen, root, _, _, half = group.conditional
+            distances = np.square(root @ self._centred(X, group)).sum(axis=2)
+            constant = 0.5 * LOG_2PI * seen.sum(axis=1)[:, None] + half
+            log_prob[:, group.rows] = (-0.5 * distances - constant[..., None]).swapaxes(0, 1)
+            half_log_det[:, group.rows] = half.T[..., None]
         return log_prob, half_log_det
 
     def moments(
-        self, X: Array, patterns: Patterns, scaled: Array, resp: Array
+        self, X: Array, groups: list[Group], scaled: Array, resp: Array
     ) -> tuple[Array, Array, Array]:
         """Expected counts (K,), sums (K, d) and products (K, d, d) about the means.
 
@@ -142,26 +145,42 @@ class IncompleteRows:
         """
         counts, sums = np.zeros(len(self.means)), np.zeros_like(self.means)
         products = np.zeros_like(self.covariances)
-        for conditional, rows in patterns:
-            y, weights = self._centred(X, conditional.observed, rows), scaled[:, None, rows]
-            weighted, extension = y * weights, conditional.extension
-            counts += weights.sum(axis=(1, 2))
-            sums += (extension @ weighted.sum(axis=2, keepdims=True))[..., 0]
+        for group in groups:
+            _, _, extension, residual, _ = group.conditional
+            y = self._centred(X, group)
+            weights = (scaled[:, group.rows] * group.real).swapaxes(0, 1)
+            totals = (resp[:, group.rows] * group.real).sum(axis=2)
+            weighted = y * weights[:, :, None]
+            counts += weights.sum(axis=(0, 2))
+            sums += (extension @ weighted.sum(axis=3)[..., None]).sum(axis=0)[..., 0]
             # E[y y'] = A (sum w y_o y_o') A' + (sum r) (C_mm - C_mo C_oo^-1 C_om)
-            products += extension @ (weighted @ y.swapaxes(1, 2)) @ extension.swapaxes(1, 2)
-            m, total = conditional.missing, resp[:, rows].sum(axis=1)
-            products[:, m[:, None], m] += total[:, None, None] * conditional.residual
+            squares = extension @ (weighted @ y.swapaxes(2, 3)) @ extension.swapaxes(2, 3)
+            products += squares.sum(axis=0) + np.einsum("kp,pkij->kij", totals, residual)
         return counts, sums, products
 
-    def _centred(self, X: Array, observed: Positions, rows: Positions) -> Array:
-        """Observed columns about the means, (K, o, n)."""
-        centred: Array = X[rows[:, None], observed].T - self.means[:, observed, None]
-        return centred
+    def _centred(self, X: Array, group: Group) -> Array:
+        """Columns about the means, 0 where they are missing, (P, K, d, r)."""
+        values = X[group.rows].swapaxes(1, 2)[:, None]
+        centred: Array = values - self.means[:, :, None]
+        return np.where(group.conditional.seen[:, None, :, None], centred, 0.0)
 
-    def _conditional(self, key: bytes, seen: NDArray[np.bool_]) -> Conditional:
-        if key in self._kept:
-            return self._kept[key]
-        conditional = condition(self.covariances, np.flatnonzero(seen))
-        if (len(self._kept) + 1) * 3 * self.covariances.size <= MOST_KEPT:
-            self._kept[key] = conditional
-        return conditional
+    def _together(self, counts: Positions, some: NDArray[np.bool_]) -> Iterator[Positions]:
+        """Patterns with something observed whose numbers of rows differ by less than a factor 2."""
+        n_components, d = self.means.shape
+        sizes = np.frexp(counts - 0.5)[1]
+        for size in np.unique(sizes[some]):
+            chosen = np.flatnonzero(some & (sizes == size))
+            floats = n_components * d * max(d, int(counts[chosen].max()))
+            n_parts = -(-len(chosen) // max(FLOATS_AT_A_TIME // floats, 1))
+            yield from np.array_split(chosen, n_parts)
+
+
+def _patterns(seen: NDArray[np.bool_]) -> tuple[Positions, Positions, Positions]:
+    """Order of the rows by pattern, where in it each pattern begins, and its number of rows."""
+    bits = np.packbits(seen, axis=1)
+    words = np.zeros((len(bits), -(-bits.shape[1] // 8)), dtype=np.uint64)
+    words.view(np.uint8)[:, : bits.shape[1]] = bits
+    order = np.lexsort(words.T)
+    changes = (words[order[1:]] != words[order[:-1]]).any(axis=1)
+    starts = np.flatnonzero(np.append(True, changes))
+    return order, starts, np.diff(np.append(starts, len(seen)))
