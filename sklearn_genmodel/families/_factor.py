@@ -7,12 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_genmodel.families._arrays import TINY, Array
+from sklearn_genmodel.families._common_loadings import common_loadings
 from sklearn_genmodel.families._covariance import Full, normalizer
-from sklearn_genmodel.families._factor_analysis import (
-    common_loadings,
-    free_loadings,
-    principal_loadings,
-)
+from sklearn_genmodel.families._factor_analysis import free_loadings, principal_loadings
 from sklearn_genmodel.families._triangles import upper_triangle
 
 __all__ = ["LOADINGS", "NOISES", "Factor", "FactorCovariances"]
@@ -92,9 +89,13 @@ class Factor(Full):
         diagonal = i == j
         packed = precisions[:, i, j]
         packed[:, diagonal] += deviations**-2.0
-        half_log_det = np.log(deviations).sum(axis=1) + 0.5 * np.log1p(gains).sum(axis=1)
-        constant = normalizer(means, linear, half_log_det)
+        half_log_det = self.half_log_det(factor, *means.shape)
+        constant = normalizer(means, linear, half_log_det[:, 0])
         return np.concatenate([constant, linear, np.where(diagonal, -0.5, -1.0) * packed], axis=1)
+
+    def half_log_det(self, factor: Any, n_components: int, n_features: int) -> Array:
+        halves = np.log(factor.deviations).sum(axis=1) + 0.5 * np.log1p(factor.gains).sum(axis=1)
+        return np.asarray(halves[:, None])
 
     def whiten(self, y: Array, factor: Any, k: int) -> Array:
         deviations, axes, gains, _ = (part[k] for part in factor)
@@ -178,9 +179,10 @@ class Factor(Full):
         """Loadings of every matrix and noise common to them."""
         if self.spherical:
             return principal_loadings(matrices, weights, self.n_factors, float(minimum.mean()))
-        starts = [_unique_variances(np.einsum("k,kij->ij", weights, matrices), self.n_factors)]
-        starts += [] if start is None else [start]
-        return free_loadings(matrices, weights, self.n_factors, minimum, starts)
+        exact = start is None
+        if start is None:
+            start = _unique_variances(np.einsum("k,kij->ij", weights, matrices), self.n_factors)
+        return free_loadings(matrices, weights, self.n_factors, minimum, start, exact=exact)
 
     def _common(
         self, matrices: Array, shares: Array, minimum: Array, current: FactorCovariances | None

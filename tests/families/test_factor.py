@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 from scipy.optimize import minimize_scalar
 from sklearn import datasets
+from sklearn.decomposition import FactorAnalysis
 
 from sklearn_genmodel.em import Rows, Theta, blocked_step
 from sklearn_genmodel.families._factor import LOADINGS, NOISES, FactorCovariances
@@ -97,6 +98,28 @@ def test_principal_components_are_the_closed_form():
     np.testing.assert_allclose(params.covariances.noise, noise)
     expected = (vectors[:, :3] * (values[:3] - noise)) @ vectors[:, :3].T
     np.testing.assert_allclose(loadings @ loadings.T, expected, atol=1e-10)
+
+
+def test_many_columns_reach_the_maximum_by_short_steps():
+    """Above 64 columns a pass of EM makes two steps of a first-order kind, and still arrives."""
+    rng = np.random.default_rng(4)
+    X = rng.standard_normal((400, 3)) @ rng.standard_normal((3, 80)) + rng.standard_normal(
+        (400, 80)
+    )
+    family, resp = factor(3), np.ones((400, 1))
+    best = family.m_step(family.suffstats(X, resp))
+    theirs = FactorAnalysis(3, tol=1e-12, max_iter=20_000, svd_method="lapack").fit(X)
+    assert family.log_prob(X, best).mean() >= theirs.score(X) - 1e-9
+    loadings, noise = best.covariances
+    np.testing.assert_allclose((loadings[0] ** 2).sum(axis=1) + noise[0], X.var(axis=0), rtol=1e-8)
+    worse = best._replace(covariances=FactorCovariances(loadings, 1.5 * noise))
+    step, theta = blocked_step(family, Rows(X)), Theta(np.ones(1), worse)
+    bounds = []
+    for _ in range(20):
+        theta, bound = step(theta)
+        bounds.append(bound)
+    assert (np.diff(bounds) >= -1e-12).all()
+    assert bounds[-1] == pytest.approx(family.log_prob(X, best).mean(), abs=1e-9)
 
 
 def groups(n_features=4, n_factors=2, n_samples=120, seed=0):
