@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_genmodel.em._chart import Chart
 from sklearn_genmodel.em._convergence import Convergence
 from sklearn_genmodel.em._loop import Accelerator
+from sklearn_genmodel.em._multisecant import Multisecant
 from sklearn_genmodel.em._steps import Theta
 from sklearn_genmodel.families import Family
 
@@ -22,8 +24,6 @@ __all__ = ["Anderson", "Plain", "Squarem", "accelerator"]
 
 Array = NDArray[np.float64]
 
-# "auto" sets in where plain EM would still need this many passes.
-SLOW_PASSES = 20.0
 # A burst of proposals ends where a pass gains less than this share of tol; then plain EM checks.
 BURST_SHARE = 1e-3
 SHORTEST_CHECK, LONGEST_CHECK = 4, 16
@@ -48,13 +48,10 @@ class _Bursts:
     ----------
     family : Family
         Gives the unconstrained coordinates.
-    always : bool
-        Whether to set in also where plain EM would soon be done.
     """
 
     family: Family
-    always: bool = False
-    like: Theta | None = field(default=None, init=False)
+    chart: Chart | None = field(default=None, init=False)
     bursting: bool = field(default=False, init=False)
     last_bound: float = field(default=-np.inf, init=False)
     n_plain: int = field(default=SHORTEST_CHECK, init=False)
@@ -64,19 +61,19 @@ class _Bursts:
         burst, self.bursting = self.bursting, self._burst_goes_on(convergence)
         if not self.bursting:
             if burst:
-                self.like = None
+                self.chart = None
                 self.reset()
             return image
-        if self.like is None:
-            self.like = image
-        point, target = self._vector(theta), self._vector(image)
+        if self.chart is None:
+            self.chart = Chart(self.family, image)
+        point, target = self.chart.vector(theta), self.chart.vector(image)
         proposal = self.extrapolate(point, target - point)
-        return image if proposal is None else self._theta(proposal)
+        return image if proposal is None else self.chart.theta(proposal)
 
     def reject(self) -> None:
         """Forget the history that misled, and let plain EM go on for a little longer."""
         self.n_plain = min(self.n_plain + 2, LONGEST_CHECK)
-        self.bursting, self.like = False, None
+        self.bursting, self.chart = False, None
         self.reset()
 
     def reset(self) -> None:
@@ -92,20 +89,7 @@ class _Bursts:
         gain, self.last_bound = bound - self.last_bound, bound
         if self.bursting:
             return gain > BURST_SHARE * convergence.tol
-        settled = len(convergence.gains) >= self.n_plain and convergence.steady
-        return settled and (self.always or convergence.passes_left > SLOW_PASSES)
-
-    def _vector(self, theta: Theta) -> Array:
-        assert self.like is not None
-        params = self.family.to_vector(theta.params, self.like.params)
-        return np.concatenate([np.sqrt(theta.weights), params])
-
-    def _theta(self, vector: Array) -> Theta:
-        assert self.like is not None
-        n_components = len(self.like.weights)
-        weights = vector[:n_components] ** 2
-        params = self.family.from_vector(vector[n_components:], self.like.params)
-        return Theta(weights / weights.sum(), params)
+        return len(convergence.gains) >= self.n_plain and convergence.steady
 
 
 @dataclass
@@ -221,9 +205,9 @@ def accelerator(name: str | None, family: Family) -> Accelerator:
             "does not define: use acceleration='auto' or None."
         )
     makers: dict[str | None, Callable[[], Accelerator]] = {
-        "auto": lambda: Anderson(family) if has_coordinates else Plain(),
-        "anderson": lambda: Anderson(family, always=True),
-        "squarem": lambda: Squarem(family, always=True),
+        "auto": lambda: Multisecant(family) if has_coordinates else Plain(),
+        "anderson": lambda: Anderson(family),
+        "squarem": lambda: Squarem(family),
         None: Plain,
     }
     return makers[name]()

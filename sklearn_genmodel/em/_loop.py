@@ -62,6 +62,10 @@ class Run:
     accelerator : Accelerator
     plain, rejected : bool
         Whether the last pass was plain EM, and whether its proposal lowered the bound.
+    before : tuple of Theta, Theta and int, or None
+        Point, image and number of bounds before the proposals that no plain pass has followed.
+    trusting : bool
+        False once a proposal lay outside of what the M-step can reach: beyond a floor, say.
     """
 
     point: Theta
@@ -71,6 +75,8 @@ class Run:
     accelerator: Accelerator
     plain: bool = True
     rejected: bool = False
+    before: tuple[Theta, Theta, int] | None = None
+    trusting: bool = True
 
     @classmethod
     def begin(
@@ -85,10 +91,9 @@ class Run:
     def advance(self, step: Step) -> None:
         """Make one pass more: from a proposal, or from the image where the last one misled."""
         theta = self.image
-        if not self.rejected:
+        if self.trusting and not self.rejected:
             theta = self.accelerator.propose(self.point, self.image, self.convergence)
         self.plain = theta is self.image
-        best = self.bounds[-1]
         try:
             # What a proposal beyond all bounds overflows is told by its bound.
             with np.errstate(all=None if self.plain else "ignore"):
@@ -97,14 +102,36 @@ class Run:
             if self.plain:
                 raise
             bound = -np.inf
+        best = self.bounds[-1]
         self.rejected = not self.plain and not bound >= best - SLACK * abs(best)
-        if self.rejected:
+        if self.plain and self.misled(bound):
+            self.go_back()
+        elif self.rejected:
             self.accelerator.reject()
             self.bounds.append(best)
         else:
-            self.point, self.image = theta, trial
-            self.bounds.append(_checked(bound, best))
+            self._accept(theta, trial, bound)
         self.convergence.update(self.bounds[-1], plain=self.plain)
+
+    def _accept(self, theta: Theta, image: Theta, bound: float) -> None:
+        if self.plain:
+            self.before = None
+        elif self.before is None:
+            self.before = self.point, self.image, len(self.bounds)
+        self.bounds.append(_checked(bound, self.bounds[-1]))
+        self.point, self.image = theta, image
+
+    def misled(self, bound: float) -> bool:
+        """Whether plain EM falls from where proposals led, which the M-step cannot reach then."""
+        return self.before is not None and _falls(bound, self.bounds[-1])
+
+    def go_back(self) -> None:
+        """Go on by plain EM from before the proposals that misled."""
+        assert self.before is not None
+        self.point, self.image, n_bounds = self.before
+        self.before, self.trusting, self.plain = None, False, False
+        n_lost = len(self.bounds) - n_bounds
+        self.bounds[n_bounds:] = [self.bounds[n_bounds - 1]] * (n_lost + 1)
 
 
 def run_em(
@@ -154,7 +181,11 @@ def run_em(
             save(run)
         resumed = False
         run.advance(step)
-    bounds = [*run.bounds, _checked(evaluate(run.image), run.bounds[-1])]
+    last = evaluate(run.image)
+    if run.misled(last):
+        run.go_back()
+        last = evaluate(run.image)
+    bounds = [*run.bounds, _checked(last, run.bounds[-1])]
     rising = np.maximum.accumulate(bounds)
     return EMResult(run.image, rising, run.convergence.n_iter, run.convergence.converged, stop)
 
@@ -163,9 +194,14 @@ def _checked(bound: float, previous: float) -> float:
     """Return the bound, or say why it cannot be the bound of an EM pass."""
     if not np.isfinite(bound):
         raise ArithmeticError(f"the lower bound became {bound}")
-    if bound < previous - FALL * max(1.0, abs(previous)):
+    if _falls(bound, previous):
         raise ArithmeticError(
             f"the lower bound fell from {previous!r} to {bound!r}: m_step does not maximise the "
             "expected log-likelihood, or log_prob is not the density that it fits"
         )
     return bound
+
+
+def _falls(bound: float, previous: float) -> bool:
+    """Whether a bound is lower than the one before it, by more than rounding."""
+    return bool(bound < previous - FALL * max(1.0, abs(previous)))

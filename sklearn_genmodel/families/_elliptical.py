@@ -31,6 +31,8 @@ __all__ = ["Elliptical"]
 
 # So few components that those who prefer products per component do so from few columns on.
 FEW_COMPONENTS = 2
+# Share of itself to which the floor may sink.
+LOWEST_FLOOR = 0.5
 
 
 class Elliptical(Family):
@@ -101,7 +103,7 @@ class Elliptical(Family):
         return type(self)(**{**self.get_params(deep=False), "prior": resolved})
 
     def beside_others(self, X: Array, sample_weight: Array | None) -> Family:
-        """Take the unit of the floor from all the data, not from this family's share of them."""
+        """Take the unit of the floor from all the data, not from this family's share."""
         family: Elliptical = clone(self)
         weights = np.ones(len(X)) if sample_weight is None else sample_weight
         _, variances = observed_moments(X, weights[:, None])
@@ -251,9 +253,10 @@ class Elliptical(Family):
         sinks = current is not None and not structure.compares
         if sinks and not same_params(structure.floor(current, minimum), current):
             # The unit of the floor may change from pass to pass. No M-step is worse than standing
-            # still if the floor rises no higher than the current matrices.
+            # still if the floor rises no higher than the current matrices. Those far below it are
+            # no result of an M-step, but an extrapolation: they are not to drag the floor along.
             matrices = structure.dense(current, *locations.shape)
-            reached = min(1.0, thinnest(matrices, np.diag(minimum)).min())
+            reached = np.clip(thinnest(matrices, np.diag(minimum)).min(), LOWEST_FLOOR, 1.0)
             minimum = np.maximum(minimum * reached, TINY)
         floored = structure.constrained(scatter, counts, d, minimum, current)
         return locations, floored, True

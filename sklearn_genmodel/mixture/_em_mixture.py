@@ -71,8 +71,8 @@ class EMMixture(OnlineMixture, CallbackSupportMixin, MixtureDistribution):
         Largest predicted distance, in nats per row, between the bound reached and its limit.
         0 runs exactly `max_iter` passes.
     acceleration : {"auto", "anderson", "squarem"} or None, default="auto"
-        Extrapolation of slow runs. "auto" is Anderson acceleration where many passes are left;
-        None is plain EM.
+        Extrapolation of slow runs. "auto" makes Newton steps learned from the passes where many
+        are left; None is plain EM.
     weight_concentration : float, default=1.0
         Concentration of a Dirichlet prior on the mixing weights. 1 is no prior; below 1, a
         component whose rows weigh less than 1 - concentration is dropped, so that `n_components`

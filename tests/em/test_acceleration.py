@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.datasets import load_deaths, load_old_faithful
@@ -25,6 +26,15 @@ def run(family, rows, theta, acceleration, tol=1e-9, max_iter=20_000):
     )
 
 
+def overlapping(distance, n_samples, seed):
+    """Two overlapping Gaussians, and the start from a cut between them."""
+    rng = np.random.default_rng(seed)
+    X = np.concatenate([rng.normal(0.0, 1.0, n_samples), rng.normal(distance, 1.0, n_samples)])
+    family, labels = Gaussian(), KMeans(2, random_state=0, n_init=1).fit(X[:, None]).labels_
+    params = family.weighted_mle(X[:, None], np.eye(2)[labels])
+    return Rows(X[:, None]), Theta(np.bincount(labels) / len(X), params)
+
+
 def deaths(rates):
     """The deaths counts and a start with these rates."""
     data = load_deaths()
@@ -39,6 +49,36 @@ def test_slow_counts_reach_the_optimum_in_few_passes(acceleration):
     fast = run(Poisson(), rows, theta, acceleration)
     assert fast.lower_bound * 1096 == pytest.approx(DEATHS_OPTIMUM, rel=1e-8)
     assert fast.n_iter * 10 < plain.n_iter
+
+
+@pytest.mark.parametrize(("rates", "tol"), [([1.0, 3.0], 1e-9), ([0.5, 1.0, 3.0], 1e-8)])
+def test_deaths_take_sixty_passes(rates, tol):
+    rows, theta = deaths(rates)
+    fast, plain = (run(Poisson(), rows, theta, name, tol) for name in ("auto", None))
+    assert fast.n_iter <= 60
+    assert plain.n_iter > 1000
+    assert fast.lower_bound >= plain.lower_bound
+
+
+@pytest.mark.parametrize(
+    ("distance", "n_samples", "seed"),
+    [
+        (1.75, 500, 0),
+        (1.75, 1000, 1),
+        (1.75, 5000, 2),
+        (1.5, 1000, 1),
+        (1.5, 5000, 2),
+    ],
+)
+def test_overlapping_gaussians_take_fifty_passes(distance, n_samples, seed):
+    """EM moves along a ridge first, where its steps grow: Newton steps would turn back there."""
+    rows, theta = overlapping(distance, n_samples, seed)
+    fast, plain = (run(Gaussian(), rows, theta, name, 1e-8) for name in ("auto", None))
+    assert fast.n_iter <= 50
+    assert plain.n_iter > 1000
+    assert fast.lower_bound >= plain.lower_bound
+    limit = run(Gaussian(), rows, fast.theta, None, tol=1e-13)
+    assert limit.lower_bound - fast.lower_bound < 1e-8
 
 
 @pytest.mark.parametrize("acceleration", ACCELERATIONS)
@@ -75,22 +115,23 @@ def test_easy_problems_are_left_to_plain_em():
     assert fits[0].lower_bound_ == fits[1].lower_bound_
 
 
+class Reckless:
+    """Proposes nonsense every other pass."""
+
+    def __init__(self):
+        self.rejected, self.turn = 0, 0
+
+    def propose(self, theta, image, convergence):
+        self.turn += 1
+        if self.turn % 2:
+            return Theta(image.weights, PoissonParams(image.params.rates * 50.0))
+        return image
+
+    def reject(self):
+        self.rejected += 1
+
+
 def test_a_proposal_that_goes_downhill_is_dropped():
-    class Reckless:
-        """Proposes nonsense every other pass."""
-
-        def __init__(self):
-            self.rejected, self.turn = 0, 0
-
-        def propose(self, theta, image, convergence):
-            self.turn += 1
-            if self.turn % 2:
-                return Theta(image.weights, PoissonParams(image.params.rates * 50.0))
-            return image
-
-        def reject(self):
-            self.rejected += 1
-
     rows, theta = deaths([1.0, 2.5])
     reckless = Reckless()
     result = run_em(
@@ -103,6 +144,46 @@ def test_a_proposal_that_goes_downhill_is_dropped():
     plain = run(Poisson(), rows, theta, None, tol=0.0, max_iter=40 - reckless.rejected)
     assert reckless.rejected > 5
     assert result.lower_bound == pytest.approx(plain.lower_bound, abs=1e-12)
+
+
+def test_a_proposal_that_no_m_step_can_reach_is_taken_back():
+    """A density that the M-step cannot hold raises the bound, and EM falls from it."""
+
+    class Confined(Poisson):
+        """Its M-step holds rates below 2.5."""
+
+        def m_step(self, stats):
+            return PoissonParams(np.minimum(super().m_step(stats).rates, 2.5))
+
+    class Beyond(Reckless):
+        """Proposes the free estimate once."""
+
+        def propose(self, theta, image, convergence):
+            self.turn += 1
+            return Theta(image.weights, PoissonParams(BEST)) if self.turn == 4 else image
+
+    rows, theta = deaths([1.0, 2.0])
+    (BEST,) = run(Poisson(), rows, theta, None).theta.params
+    beyond = Beyond()
+    result = run_em(
+        make_step(Confined(), rows),
+        theta,
+        Convergence(0.0, 30),
+        evaluate=lambda theta: lower_bound(Poisson(), theta, rows),
+        accelerator=beyond,
+    )
+    # The proposal and the pass that found it out are lost.
+    plain = run(Confined(), rows, theta, None, tol=0.0, max_iter=28)
+    assert beyond.turn == 5
+    assert result.theta.params.rates.max() == 2.5
+    assert np.diff(result.lower_bounds).min() >= 0.0
+    assert result.lower_bound == pytest.approx(plain.lower_bound, abs=1e-13)
+
+
+def test_hardly_any_pair_of_gaussians_takes_more():
+    n_iter = [run(Gaussian(), *overlapping(1.5, 500, s), "auto", 1e-8).n_iter for s in range(12)]
+    assert np.median(n_iter) <= 45
+    assert max(n_iter) <= 75
 
 
 def test_a_family_that_breaks_the_contract_is_found_out():
