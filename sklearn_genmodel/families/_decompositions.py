@@ -26,7 +26,7 @@ __all__ = [
 
 # A component lends its scatter this share of the pooled variances, so that logarithms stay finite.
 RIDGE, CLIPPED, EMPTY, SMALLEST = 1e-15, 1e-13, 1e-30, 1e-200
-MAX_STEPS, MAX_HALVINGS, PRECISION = 100, 40, 1e-14
+MAX_STEPS, MAX_HALVINGS, PRECISION, LONGEST_STEP = 100, 40, 1e-14, 30.0
 
 Evaluate = Callable[[Array], tuple[float, Array, Array]]
 
@@ -154,6 +154,8 @@ def _minimize_convex(evaluate: Evaluate, point: Array) -> Array:
     value, gradient, hessian = evaluate(point)
     for _ in range(MAX_STEPS):
         step = np.linalg.solve(hessian + lift, -gradient)
+        # In a flat region Newton would leap beyond what exp can hold.
+        step *= min(1.0, LONGEST_STEP / max(np.abs(step).max(), LONGEST_STEP))
         length, best = 1.0, (value, gradient, hessian)
         for _ in range(MAX_HALVINGS):
             best = evaluate(point + length * step)

@@ -1,0 +1,202 @@
+"""A thousand random nasty inputs: a finite monotone fit, or an error that names the cause."""
+
+import os
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import _safe_indexing
+
+from sklearn_genmodel import EMMixture
+from sklearn_genmodel.families import (
+    Binomial,
+    Columns,
+    Gaussian,
+    NormalInverseWishart,
+    ScipyFamily,
+    StudentT,
+    ZeroInflated,
+)
+
+# NASTY_SEEDS=1 draws anew instead of repeating what is known to pass.
+NASTY = settings(
+    max_examples=int(os.environ.get("NASTY_EXAMPLES", "26")),
+    derandomize="NASTY_SEEDS" not in os.environ,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
+
+FAMILIES = {
+    **{name: name for name in ("bernoulli", "beta", "binomial", "categorical", "dirichlet")},
+    **{name: name for name in ("exponential", "gamma", "gaussian", "geometric")},
+    **{name: name for name in ("inverse_gaussian", "laplace", "log_normal", "multinomial")},
+    **{name: name for name in ("negative_binomial", "poisson", "student_t", "uniform")},
+    **{name: name for name in ("von_mises", "von_mises_fisher", "weibull")},
+    **{f"gaussian {kind}": Gaussian(kind) for kind in ("tied", "diag", "spherical", "VEE", "EVI")},
+    "gaussian factor": Gaussian("factor"),
+    "gaussian without floor": Gaussian(reg_covar=0.0),
+    "gaussian with prior": Gaussian(prior=NormalInverseWishart()),
+    "student_t fixed": StudentT(dof=3.0),
+    "binomial of 3": Binomial(3),
+    "zero-inflated": ZeroInflated("poisson"),
+    "bernoulli with prior": "bernoulli",
+    "scipy": ScipyFamily("norm"),
+    "noise": ["gaussian", "uniform"],
+    "tails": ["gaussian", "student_t", "laplace"],
+    "columns": Columns([("a", "gaussian", [0])], remainder="categorical"),
+    "counts and rest": Columns([("a", "poisson", [0])], remainder="gaussian"),
+}
+
+TINY_AND_HUGE = [0.0, -0.0, 5e-324, 1e-300, 1e-160, 1e-8, 1e8, 1e160, 1e300, np.inf, np.nan]
+CELLS = {
+    "numbers": st.floats(-5, 5, allow_nan=False),
+    "counts": st.integers(0, 6),
+    "shares": st.floats(0.0, 1.0),
+    "positive": st.floats(1e-3, 1e3),
+    "bits": st.integers(0, 1),
+    "nasty": st.sampled_from([*TINY_AND_HUGE, *(-value for value in TINY_AND_HUGE)]),
+    "anything": st.floats(allow_nan=True, allow_infinity=True),
+    "few": st.sampled_from([1.0, 2.0]),
+    "holes": st.sampled_from([0.0, 1.0, 2.0, 3.0, np.nan]),
+}
+# What an error must speak of: an argument, a place, a value, or what there is too little of.
+CAUSES = re.compile(
+    r"column|row|sample|n_components|family|weight|feature|distinct|start|value|level|reg_covar|"
+    r"n_factors|n_trials|prior|array|NaN|infinity|dtype|empty|finite|constant|negative",
+    re.IGNORECASE,
+)
+
+
+@st.composite
+def tables(draw):
+    """Rows of any kind of column, as arrays of any layout, frames or lists."""
+    n, d = draw(st.integers(0, 30)), draw(st.integers(1, 4))
+    kinds = draw(st.lists(st.sampled_from(sorted(CELLS)), min_size=d, max_size=d))
+    if draw(st.booleans()):
+        kinds = [kinds[0]] * d
+    columns = [draw(st.lists(CELLS[kind], min_size=n, max_size=n)) for kind in kinds]
+    X = np.array(columns, dtype=float).reshape(d, n).T
+    if n and draw(st.integers(0, 4)) == 0:
+        X = X[draw(st.lists(st.integers(0, n - 1), min_size=n, max_size=n))]
+    if draw(st.integers(0, 4)) == 0:
+        X = np.c_[X, X[:, 0]]
+    return dressed(X, draw(st.sampled_from(DRESSES)))
+
+
+DRESSES = ["array", "fortran", "strided", "read-only", "float32", "float16", "integers"]
+DRESSES += ["booleans", "objects", "strings", "frame", "nullable", "categories", "list", "masked"]
+
+
+def dressed(X, dress):
+    """The same values in another container; those it cannot hold become what they may."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        narrow = np.nan_to_num(X, posinf=3.0, neginf=-3.0).clip(-1e9, 1e9)
+        if dress in ("float32", "float16"):
+            return X.astype(dress)
+        if dress == "read-only":
+            X.flags.writeable = False
+        made = {
+            "fortran": lambda: np.asfortranarray(X),
+            "strided": lambda: np.repeat(X, 2, axis=0)[::2],
+            "integers": lambda: narrow.astype(np.int64),
+            "booleans": lambda: narrow > 0.5,
+            "objects": lambda: X.astype(object),
+            "strings": lambda: X.round(1).astype(str),
+            "frame": lambda: named(X),
+            "nullable": lambda: named(narrow.round()).astype("Int64"),
+            "categories": lambda: named(narrow.round()).astype("category"),
+            "list": X.tolist,
+            "masked": lambda: np.ma.masked_invalid(X),
+        }
+        return made.get(dress, lambda: X)()
+
+
+def named(X):
+    """A frame with names for the columns."""
+    return pd.DataFrame(X, columns=[f"c{j}" for j in range(X.shape[1])])
+
+
+def weights_for(draw, n):
+    """No weights, good ones, and bad ones."""
+    kind = draw(
+        st.sampled_from(["none"] * 4 + ["counts", "ratio", "zeros", "negative", "nan", "long"])
+    )
+    return {
+        "none": lambda: None,
+        "counts": lambda: draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)),
+        "ratio": lambda: draw(
+            st.lists(st.sampled_from([1e-12, 1.0, 1e12]), min_size=n, max_size=n)
+        ),
+        "zeros": lambda: np.zeros(n),
+        "negative": lambda: -np.ones(n),
+        "nan": lambda: np.full(n, np.nan),
+        "long": lambda: np.ones(n + 1),
+    }[kind]()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@NASTY
+@given(data=st.data())
+def test_a_fit_or_an_error_that_names_the_cause(name, data):
+    X = data.draw(tables())
+    n = len(X)
+    n_components = data.draw(st.sampled_from([1, 2, 2, 3, n, n + 1, 0]))
+    if isinstance(FAMILIES[name], list):
+        n_components = len(FAMILIES[name])
+    mixture = EMMixture(
+        n_components,
+        family=FAMILIES[name],
+        n_init=2,
+        max_iter=60,
+        random_state=0,
+        weight_concentration=data.draw(st.sampled_from([1.0, 1.0, 2.0, 0.5])),
+    )
+    sample_weight = weights_for(data.draw, n)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        error = failure(mixture, X, sample_weight)
+    if error is not None:
+        assert not hasattr(mixture, "params_"), "an estimator that failed must not be half-fitted"
+        assert CAUSES.search(str(error)), f"the error names no cause: {error}"
+        return
+    told = [str(warning.message) for warning in caught]
+    assert len(set(told)) == len(told) <= 3, f"a flood of warnings: {told}"
+    unknown = [w for w in caught if not issubclass(w.category, (ConvergenceWarning, UserWarning))]
+    assert not unknown, f"warnings of others: {[str(w.message) for w in unknown]}"
+    # Rows that weigh nothing need not be rows that can be scored.
+    seen = np.arange(n) if sample_weight is None else np.flatnonzero(np.asarray(sample_weight) > 0)
+    check_fit(mixture, _safe_indexing(X, seen))
+
+
+def failure(mixture, X, sample_weight):
+    """Fit; the error by which the input is refused, if it is."""
+    try:
+        mixture.fit(X, sample_weight=sample_weight)
+    except (ValueError, TypeError) as error:
+        return error
+    return None
+
+
+def check_fit(mixture, X):
+    """Whether a fit is finite, monotone and consistent."""
+    bounds = mixture.lower_bounds_
+    assert np.isfinite(bounds).all()
+    assert (np.diff(bounds) >= 0.0).all()
+    np.testing.assert_allclose(mixture.weights_.sum(), 1.0)
+    assert (mixture.weights_ >= 0.0).all()
+    scores, resp = mixture.score_samples(X), mixture.predict_proba(X)
+    assert not np.isnan(scores).any()
+    assert (scores < np.inf).all()
+    assert not np.isnan(resp).any()
+    possible = scores > -np.inf
+    np.testing.assert_allclose(resp[possible].sum(axis=1), 1.0, rtol=1e-9)
+    new, labels = mixture.sample(3, random_state=0)
+    assert len(new) == len(labels) == 3
