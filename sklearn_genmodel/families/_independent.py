@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel, map_params
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
-from sklearn_genmodel.families._exponential_family import ExponentialFamily
 from sklearn_genmodel.families._prior import Prior, known_prior, resolved_prior
 
 __all__ = ["IndependentColumns"]
 
 
-class IndependentColumns(ExponentialFamily):
+class IndependentColumns(Family):
     """A family with log p(x) = sum_j sum_s coefficient_sj t_s(x_j) + constant_j + log h(x_j).
 
     A missing value (NaN) drops its column's term and nothing else, which is the likelihood of what
@@ -104,21 +103,16 @@ class IndependentColumns(ExponentialFamily):
             return terms
         return np.where(np.isnan(X), 0.0, terms).sum(axis=1)
 
-    def features(self, X: Array) -> Array:
-        """(1, t_1(x), t_2(x), ...) of complete rows."""
-        statistics = (values.T for values in self.statistics(X))
-        return np.concatenate([np.ones((1, len(X))), *statistics])
-
-    def natural(self, params: Any) -> Array:
-        """eta = (sum_j constant_j, coefficients) for complete rows."""
-        *linear, constant = self.coefficients(params)
-        return np.concatenate([constant.sum(axis=1, keepdims=True), *linear], axis=1)
+    def log_prob(self, X: Array, params: Any) -> Array:
+        """Log-density of the values observed of every row under every component, in nats."""
+        log_prob, _ = self.kernel(params)(X)
+        return (log_prob + self.log_base_measure(X)).T
 
     def suffstats(self, X: Array, resp: Array, params: Any = None) -> Array:
         """Weighted sums and counts, (n_components, n_statistics + 1, n_features)."""
         if np.isnan(X.sum()):
             return _observed_moments(resp.T, *self._masked(X))
-        return _complete_moments(resp.T, self.features(X), X.shape[1])
+        return _complete_moments(resp.T, self.statistics(X))
 
     def m_step(self, stats: Array) -> Any:
         """From the weighted means of the statistics observed, pseudo-observations included."""
@@ -145,14 +139,17 @@ class IndependentColumns(ExponentialFamily):
     def kernel(self, params: Any) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
         *linear, constant = self.coefficients(params)
-        natural, coefficients = self.natural(params), np.concatenate(linear, axis=1)
+        coefficients, constants = np.concatenate(linear, axis=1), constant.sum(axis=1)[:, None]
 
         def block(X: Array) -> tuple[Array, Accumulate]:
-            features = self.features(X)
-            log_prob = natural @ features
+            statistics = self.statistics(X)
+            # Rows as they lie times thin matrices: nothing of the size of a block is copied.
+            products = [values @ own.T for values, own in zip(statistics, linear, strict=True)]
+            log_prob = np.ascontiguousarray(sum(products[1:], products[0]).T)
+            log_prob += constants
             # Values that are missing show in the product, where there is less to look through.
             if not np.isnan(log_prob.sum()):
-                return log_prob, lambda resp: _complete_moments(resp, features, X.shape[1])
+                return log_prob, lambda resp: _complete_moments(resp, statistics)
             values, seen = self._masked(X)
             log_prob = coefficients @ values + constant @ seen
             return log_prob, lambda resp: _observed_moments(resp, values, seen)
@@ -211,11 +208,10 @@ def check_all_or_none(name: str, n_fields: int, constraints: Constraints) -> Non
         )
 
 
-def _complete_moments(resp: Array, features: Array, n_features: int) -> Array:
-    moments = resp @ features.T
-    sums = moments[:, 1:].reshape(len(resp), -1, n_features)
-    counts = np.broadcast_to(moments[:, :1, None], (len(resp), 1, n_features))
-    return np.concatenate([sums, counts], axis=1)
+def _complete_moments(resp: Array, statistics: tuple[Array, ...]) -> Array:
+    sums = [resp @ values for values in statistics]
+    counts = np.broadcast_to(resp.sum(axis=1, keepdims=True), sums[0].shape)
+    return np.stack([*sums, counts], axis=1)
 
 
 def _observed_moments(resp: Array, values: Array, seen: Array) -> Array:

@@ -34,7 +34,7 @@ def spikes(variances: Array, pooled: Array, n_rows: Array) -> NDArray[np.bool_]:
     -------
     spikes : ndarray of bool, shape (n_components,)
     """
-    at_floor = (variances / pooled).min(axis=1) <= FLOOR_RATIO
+    at_floor = (variances / np.maximum(pooled, TINY)).min(axis=1) <= FLOOR_RATIO
     dimension = min(len(pooled), SPIKE_DIMENSION)
     few = (n_rows <= dimension + SPIKE_ROWS) & (len(n_rows) > 1)
     spiky: NDArray[np.bool_] = at_floor | few | _by_chance(variances, n_rows)
@@ -48,7 +48,7 @@ def _by_chance(variances: Array, n_rows: Array) -> NDArray[np.bool_]:
     m log(m / (n v)) - m over rows that are spread like the rest; that must pay for its shape.
     """
     n, d = n_rows.sum(), variances.shape[1]
-    ratio = variances / (n_rows / n @ variances)
+    ratio = variances / np.maximum(n_rows / n @ variances, TINY)
     thin = ratio.min(axis=1) < SPIKE_RATIO
     log_volume = 0.5 * np.log(np.maximum(ratio, TINY)).sum(axis=1)
     gain = n_rows * (np.log(np.maximum(n_rows, TINY) / n) - log_volume - 1.0)

@@ -32,12 +32,12 @@ class Dying(Exponential):
     blocks_left = 0
     fault = None
 
-    def features(self, X):
+    def statistics(self, X):
         if threading.current_thread() is not threading.main_thread():
             type(self).blocks_left -= 1
             if type(self).blocks_left == 0:
                 type(self).fault()
-        return super().features(X)
+        return super().statistics(X)
 
 
 def raises(error):

@@ -14,6 +14,7 @@ from sklearn.utils import _safe_indexing
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.families import (
+    Bernoulli,
     Binomial,
     Columns,
     Gaussian,
@@ -25,7 +26,7 @@ from sklearn_genmodel.families import (
 
 # NASTY_SEEDS=1 draws anew instead of repeating what is known to pass.
 NASTY = settings(
-    max_examples=int(os.environ.get("NASTY_EXAMPLES", "26")),
+    max_examples=int(os.environ.get("NASTY_EXAMPLES", "28")),
     derandomize="NASTY_SEEDS" not in os.environ,
     database=None,
     deadline=None,
@@ -46,7 +47,7 @@ FAMILIES = {
     "student_t fixed": StudentT(dof=3.0),
     "binomial of 3": Binomial(3),
     "zero-inflated": ZeroInflated("poisson"),
-    "bernoulli with prior": "bernoulli",
+    "bernoulli with prior": Bernoulli(prior=1.0),
     "scipy": ScipyFamily("norm"),
     "noise": ["gaussian", "uniform"],
     "tails": ["gaussian", "student_t", "laplace"],
@@ -68,16 +69,15 @@ CELLS = {
 }
 # What an error must speak of: an argument, a place, a value, or what there is too little of.
 CAUSES = re.compile(
-    r"column|row|sample|n_components|family|weight|feature|distinct|start|value|level|reg_covar|"
-    r"n_factors|n_trials|prior|array|NaN|infinity|dtype|empty|finite|constant|negative",
-    re.IGNORECASE,
+    r"[Cc]olumns? \S|[Rr]ow \d|[Rr]ows\b|samples?\b|n_components|famil|weight|feature|distinct|"
+    r"None of \d+ start|reg_covar|n_factors|n_trials|X has|X contains|Input X|dtype|empty",
 )
 
 
 @st.composite
 def tables(draw):
     """Rows of any kind of column, as arrays of any layout, frames or lists."""
-    n, d = draw(st.integers(0, 30)), draw(st.integers(1, 4))
+    n, d = draw(st.integers(0, 40)), draw(st.integers(1, 5))
     kinds = draw(st.lists(st.sampled_from(sorted(CELLS)), min_size=d, max_size=d))
     if draw(st.booleans()):
         kinds = [kinds[0]] * d
@@ -86,7 +86,8 @@ def tables(draw):
     if n and draw(st.integers(0, 4)) == 0:
         X = X[draw(st.lists(st.integers(0, n - 1), min_size=n, max_size=n))]
     if draw(st.integers(0, 4)) == 0:
-        X = np.c_[X, X[:, 0]]
+        with np.errstate(all="ignore"):
+            X = np.c_[X, X[:, 0] * draw(st.sampled_from([1.0, 1.0 + 1e-12, -2.0]))]
     return dressed(X, draw(st.sampled_from(DRESSES)))
 
 
@@ -148,7 +149,7 @@ def weights_for(draw, n):
 def test_a_fit_or_an_error_that_names_the_cause(name, data):
     X = data.draw(tables())
     n = len(X)
-    n_components = data.draw(st.sampled_from([1, 2, 2, 3, n, n + 1, 0]))
+    n_components = data.draw(st.sampled_from([1, 2, 2, 3, n, n + 1, 3 * n + 5, 0]))
     if isinstance(FAMILIES[name], list):
         n_components = len(FAMILIES[name])
     mixture = EMMixture(
@@ -165,6 +166,7 @@ def test_a_fit_or_an_error_that_names_the_cause(name, data):
         error = failure(mixture, X, sample_weight)
     if error is not None:
         assert not hasattr(mixture, "params_"), "an estimator that failed must not be half-fitted"
+        assert not isinstance(error, np.linalg.LinAlgError), f"an error from within: {error}"
         assert CAUSES.search(str(error)), f"the error names no cause: {error}"
         return
     told = [str(warning.message) for warning in caught]
@@ -196,7 +198,8 @@ def check_fit(mixture, X):
     assert not np.isnan(scores).any()
     assert (scores < np.inf).all()
     assert not np.isnan(resp).any()
-    possible = scores > -np.inf
-    np.testing.assert_allclose(resp[possible].sum(axis=1), 1.0, rtol=1e-9)
+    # Rows of a fit are possible; their probabilities add up.
+    assert (scores > -np.inf).all()
+    np.testing.assert_allclose(resp.sum(axis=1), 1.0, rtol=1e-9)
     new, labels = mixture.sample(3, random_state=0)
     assert len(new) == len(labels) == 3
