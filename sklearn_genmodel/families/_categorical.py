@@ -101,11 +101,9 @@ class Categorical(ExponentialFamily):
         starts = self._starts
         features = np.empty((starts[-1] + 1, len(X)))
         features[0] = 1.0
-        for (start, stop), codes in zip(
-            pairwise(starts + 1), np.ascontiguousarray(X.T), strict=True
-        ):
-            levels = np.arange(stop - start)[:, None]
-            np.equal(codes, levels, out=features[start:stop], casting="unsafe")
+        columns = np.ascontiguousarray(X.T)
+        for (start, stop), codes in zip(pairwise(starts + 1), columns, strict=True):
+            features[start:stop] = codes == np.arange(float(stop - start))[:, None]
         return features
 
     def natural(self, params: CategoricalParams) -> Array:

@@ -209,7 +209,8 @@ def check_all_or_none(name: str, n_fields: int, constraints: Constraints) -> Non
 
 
 def _complete_moments(resp: Array, statistics: tuple[Array, ...]) -> Array:
-    sums = [resp @ values for values in statistics]
+    # In this order the long dimension is the one that BLAS adds up fastest.
+    sums = [(values.T @ resp.T).T for values in statistics]
     counts = np.broadcast_to(resp.sum(axis=1, keepdims=True), sums[0].shape)
     return np.stack([*sums, counts], axis=1)
 
