@@ -68,11 +68,11 @@ class Row(NamedTuple):
         return self.difference / abs(self.record["loglik"])
 
 
-def fit_package(record, X, sample_weight):
-    """Fit `EMMixture` with only the number of components and the family set."""
+def fit_package(record, X, sample_weight, seed):
+    """Fit `EMMixture` with only the number of components, the family and the seed set."""
     family = _record_families.make_family(record)
     n_components = _records.n_components(record)
-    model = sklearn_genmodel.EMMixture(n_components, family=family, random_state=0)
+    model = sklearn_genmodel.EMMixture(n_components, family=family, random_state=seed)
     model.fit(X, sample_weight=sample_weight)
     covariances = getattr(model.params_, "covariances", None)
     resp = model.predict_proba(X)
@@ -207,6 +207,7 @@ def parse(arguments=None):
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--family", nargs="+", choices=_records.FAMILIES, help="only these")
     parser.add_argument("--id", default="", help="only records whose id contains this")
+    parser.add_argument("--seed", type=int, default=0, help="random_state of the package's fits")
     parser.add_argument("--markdown", type=Path, help="write the report to this file, too")
     parser.add_argument(
         "--sklearn",
@@ -247,7 +248,7 @@ def obstacle(record, options):
 def main(arguments=None):
     """Fit, print, and write the Markdown report if asked."""
     options = parse(arguments)
-    fit = fit_package
+    fit = partial(fit_package, seed=options.seed)
     if options.sklearn is not None:
         fit = partial(fit_sklearn, settings=options.sklearn)
     records, left_out = chosen(options)
