@@ -7,11 +7,13 @@ or in whitened ones, where clusters that are long in one direction come apart.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
     "INIT_NAMES",
@@ -28,8 +30,6 @@ Labels = NDArray[np.intp]
 
 # Directions with less than this share of the largest variance are taken for rounding.
 RANK_SHARE = 1e-10
-# Sweeps of k-means: EM goes on from where it comes.
-MOST_SWEEPS = 20
 TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -121,52 +121,23 @@ def nearest_rows(Z: Array, row: int) -> NDArray[np.intp]:
 
 
 def _kmeans(Z: Array, weights: Array, n_components: int, rng: np.random.Generator) -> Labels:
-    """Lloyd's sweeps from k-means++ seeds; a cluster that loses all rows keeps its centre."""
-    centers = Z[_seeds(Z, weights, n_components, rng)]
-    labels = _nearest_center(Z, centers)
-    for _ in range(MOST_SWEEPS):
-        members = np.zeros((n_components, len(Z)))
-        members[labels, np.arange(len(Z))] = weights
-        counts = members.sum(axis=1, keepdims=True)
-        centers = np.where(counts > 0, members @ Z / np.maximum(counts, TINY), centers)
-        before, labels = labels, _nearest_center(Z, centers)
-        if np.array_equal(before, labels):
-            break
+    from sklearn.cluster import KMeans
+
+    kmeans = KMeans(n_components, n_init=1, random_state=_seed(rng))
+    with warnings.catch_warnings():
+        # Clusters that stay empty are given a row afterwards.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        labels: Labels = kmeans.fit(Z, sample_weight=weights).labels_.astype(np.intp)
     return labels
 
 
 def _kmeans_plusplus(
     Z: Array, weights: Array, n_components: int, rng: np.random.Generator
 ) -> Labels:
-    return _nearest_center(Z, Z[_seeds(Z, weights, n_components, rng)])
+    from sklearn.cluster import kmeans_plusplus
 
-
-def _seeds(
-    Z: Array, weights: Array, n_components: int, rng: np.random.Generator
-) -> NDArray[np.intp]:
-    """Rows by k-means++, each the best of a few (Arthur and Vassilvitskii 2007)."""
-    n_trials = 2 + int(np.log(n_components))
-    norms = np.einsum("ij,ij->i", Z, Z)
-    seeds = [int(rng.choice(len(Z), p=weights / weights.sum()))]
-    nearest = _squared_distances(Z, norms, np.array(seeds))[0]
-    for _ in range(1, n_components):
-        drawn = rng.random(n_trials)
-        reached = np.cumsum(weights * nearest)
-        trials = np.minimum(np.searchsorted(reached, drawn * reached[-1]), len(Z) - 1)
-        left = np.minimum(nearest, _squared_distances(Z, norms, trials))
-        best = int(np.argmin(left @ weights))
-        seeds.append(int(trials[best]))
-        nearest = left[best]
-    return np.array(seeds)
-
-
-def _squared_distances(Z: Array, norms: Array, rows: NDArray[np.intp]) -> Array:
-    """From some rows to all, (len(rows), n_samples).
-
-    |z - c|^2 = |z|^2 - 2 z . c + |c|^2
-    """
-    distances: Array = np.maximum(norms[rows, None] - 2.0 * Z[rows] @ Z.T + norms, 0.0)
-    return distances
+    centers, _ = kmeans_plusplus(Z, n_components, sample_weight=weights, random_state=_seed(rng))
+    return _nearest_center(Z, centers)
 
 
 def _random_rows(Z: Array, weights: Array, n_components: int, rng: np.random.Generator) -> Labels:
@@ -207,3 +178,7 @@ def _populated(labels: Labels, n_components: int, rng: np.random.Generator) -> L
         counts[labels[row]] -= 1
         labels[row], counts[k] = k, 1
     return labels
+
+
+def _seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**31))

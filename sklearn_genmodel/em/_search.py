@@ -49,8 +49,7 @@ TRIALS = ((10, 0.2), (20, 0.05), (40, 0.01))
 TWINS = 0.02
 BLEND = 0.02
 POLISH_PASSES = 300
-# Moves where all finalists agree, for each component; and moves that run side by side.
-MOVES_IF_AGREED, MOVES_AT_A_TIME = 10, 20
+MOVES_AT_A_TIME = 10
 RESP_FLOATS = 2**23
 
 
@@ -109,16 +108,13 @@ class Search:
         """
         contenders = self._starts(init, n_init)
         finalists = self._tournament(contenders)
-        first, *others = sorted(finalists, key=self.rank, reverse=True)
-        others = [other for other in others if not alike(other, first)]
-        self.polish(first)
-        for other in others:
-            self.polish(other, first.lower_bound)
-        best = max([first, *others], key=self.rank)
-        if len(finalists) == FINALISTS and all(alike(other, best) for other in others):
-            n_moves = min(n_moves, MOVES_IF_AGREED * self.n_components)
+        for contender in finalists:
+            self.polish(contender)
+        best = max(finalists, key=self.rank)
+        if len(finalists) == FINALISTS and all(alike(other, best) for other in finalists):
+            n_moves = min(n_moves, MOVES_AT_A_TIME * self.n_components)
         if self._has_twins(best.theta):
-            n_moves = max(n_moves, MOVES_IF_AGREED)
+            n_moves = max(n_moves, MOVES_AT_A_TIME)
         moved = self._improve(best, n_moves)
         return sorted([*contenders, *moved], key=self.rank, reverse=True)
 
