@@ -125,8 +125,10 @@ def whole_fits(found: Json) -> str:
     groups = {
         "small": [fit for fit in fits if fit["n"] <= 1500],
         "large": [fit for fit in fits if fit["n"] > 1500],
-        "all": fits,
+        "grid of large sizes": found.get("grid", []),
     }
+    fits = fits + groups["grid of large sizes"]
+    groups["all"] = fits
     lines = []
     for name, members in groups.items():
         if members:

@@ -68,8 +68,8 @@ class Row(NamedTuple):
         return self.difference / abs(self.record["loglik"])
 
 
-def fit_package(record, X, sample_weight, seed=0):
-    """Fit `EMMixture` with only the number of components and the family set."""
+def fit_package(record, X, sample_weight, seed):
+    """Fit `EMMixture` with only the number of components, the family and the seed set."""
     family = _record_families.make_family(record)
     n_components = _records.n_components(record)
     model = sklearn_genmodel.EMMixture(n_components, family=family, random_state=seed)
@@ -207,7 +207,7 @@ def parse(arguments=None):
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--family", nargs="+", choices=_records.FAMILIES, help="only these")
     parser.add_argument("--id", default="", help="only records whose id contains this")
-    parser.add_argument("--seed", type=int, default=0, help="random_state of our fits")
+    parser.add_argument("--seed", type=int, default=0, help="random_state of the package's fits")
     parser.add_argument("--markdown", type=Path, help="write the report to this file, too")
     parser.add_argument(
         "--sklearn",

@@ -10,11 +10,14 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from collections.abc import Iterator
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 from _machine import one_thread
 from _peer_fits import COMMON, _record_spikes, _records
+from pass_speed import NAMED, rows_for
 from sklearn import datasets
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
@@ -24,6 +27,8 @@ from sklearn_genmodel.em import Theta
 from sklearn_genmodel.families import Gaussian, Poisson, PoissonParams
 
 TOL, UNLIMITED = 1e-6, 100_000
+# Two runs to one optimum differ by less than tol, in nats per row.
+LOGLIK_SLACK = 1e-6
 # n, d, K, distance of the components' means from their centre in standard deviations.
 SYNTHETIC = [
     (1_000, 2, 2, 1.0),
@@ -38,6 +43,13 @@ SYNTHETIC = [
     (500_000, 2, 3, 4.0),
 ]
 LARGE = 20_000
+# The grid of `pass_speed`: rows for a pass of scikit-learn's of so many seconds, at least so many
+# for each component and column. The passes of scikit-learn are capped, which makes its time less
+# than it would be, and may leave its log-likelihood lower; the summary counts these fits.
+GRID_DIMENSIONS, GRID_COMPONENTS = (1, 5, 20, 50, 256), (1, 2, 5, 20, 64)
+QUICK_GRID = (1, 5, 20), (2, 5)
+PASS_SECONDS, ROWS_PER_COLUMN, MOST_VALUES = 0.02, 20, 2**22
+GRID_SPREAD, GRID_PASSES, NAMED_PASSES = 4.0, 200, 30
 
 
 class Problem(NamedTuple):
@@ -86,7 +98,26 @@ def problems(*, quick: bool) -> list[Problem]:
     return found
 
 
-def compare(problem: Problem, turns: int) -> dict[str, Any]:
+def grid(*, quick: bool) -> Iterator[Problem]:
+    """Large data: the sizes that `pass_speed` names, then dimensions by components."""
+    kinds = ("full",) if quick else COMMON
+    dimensions, components = QUICK_GRID if quick else (GRID_DIMENSIONS, GRID_COMPONENTS)
+    sizes = [(kind, *size) for size in ([] if quick else NAMED) for kind in kinds]
+    for kind, d, K in product(kinds, dimensions, components):
+        n = max(rows_for(d, K, kind, PASS_SECONDS), ROWS_PER_COLUMN * d * K)
+        sizes.append((kind, min(n, MOST_VALUES // d), d, K))
+    for kind, n, d, K in sizes:
+        name = f"grid-{n}x{d}-{K}-{kind}"
+        yield Problem(name, synthetic(n, d, K, GRID_SPREAD), K, kind)
+
+
+def most_passes(problem: Problem) -> int:
+    """How many passes scikit-learn may make on large data."""
+    size = *problem.X.shape, problem.n_components
+    return NAMED_PASSES if size in NAMED else GRID_PASSES
+
+
+def compare(problem: Problem, turns: int, max_iter: int = UNLIMITED) -> dict[str, Any]:
     """Times, passes and log-likelihoods of the three sides."""
     _, X, K, kind = problem
     family = Gaussian(kind)
@@ -96,7 +127,7 @@ def compare(problem: Problem, turns: int) -> dict[str, Any]:
             K, family=family, tol=TOL, init="kmeans", n_init=1, random_state=0
         ),
         "scikit-learn": lambda: GaussianMixture(
-            K, covariance_type=kind, tol=TOL, max_iter=UNLIMITED, random_state=0
+            K, covariance_type=kind, tol=TOL, max_iter=max_iter, random_state=0
         ),
     }
     seconds = dict.fromkeys(sides, float("inf"))
@@ -119,6 +150,7 @@ def compare(problem: Problem, turns: int) -> dict[str, Any]:
         "K": K,
         "covariance": kind,
         "seconds": seconds,
+        "capped": not fitted["scikit-learn"].converged_,
         "passes": {name: total_passes(fit) for name, fit in fitted.items()},
         "loglik": {name: float(fit.score_samples(X).sum()) for name, fit in fitted.items()},
         "sound": {
@@ -142,7 +174,30 @@ def measure(*, quick: bool) -> dict[str, Any]:
         for problem in problems(quick=quick):
             lines.append(compare(problem, 1 if quick else 2))
             show(lines[-1])
-        return {"fits": lines, "passes": passes()}
+        large = []
+        for problem in grid(quick=quick):
+            large.append(compare(problem, 1, most_passes(problem)))
+            show(large[-1])
+        summarize("small and middle", lines)
+        summarize("grid", large)
+        return {"fits": lines, "grid": large, "passes": passes()}
+
+
+def summarize(name: str, lines: list[dict[str, Any]]) -> None:
+    """Print the geometric mean of the ratios, and how often our log-likelihood is the lower."""
+    ratios = [line["seconds"]["scikit-learn"] / line["seconds"]["ours"] for line in lines]
+    lower = sum(
+        line["loglik"]["ours"] < line["loglik"]["scikit-learn"] - LOGLIK_SLACK * line["n"]
+        for line in lines
+    )
+    mean = float(np.exp(np.mean(np.log(ratios))))
+    capped = sum(line["capped"] for line in lines)
+    print(
+        f"{name}: {len(lines)} fits, ratio {mean:.2f} (geometric mean), {min(ratios):.2f} to"
+        f" {max(ratios):.2f}; lower log-likelihood in {lower};"
+        f" scikit-learn stopped by a cap in {capped}",
+        flush=True,
+    )
 
 
 def passes() -> list[dict[str, Any]]:
@@ -199,7 +254,20 @@ def main() -> None:
     """Print a line a problem."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true")
-    measure(quick=not parser.parse_args().full)
+    parser.add_argument("--grid", action="store_true", help="only the grid of large sizes")
+    parser.add_argument("--kind", choices=COMMON, help="with --grid, only this covariance type")
+    arguments = parser.parse_args()
+    if not arguments.grid:
+        measure(quick=not arguments.full)
+        return
+    warnings.simplefilter("ignore")
+    lines = []
+    with one_thread():
+        for problem in grid(quick=not arguments.full):
+            if arguments.kind in (None, problem.covariance_type):
+                lines.append(compare(problem, 1, most_passes(problem)))
+                show(lines[-1])
+    summarize("grid", lines)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +26,13 @@ class Contender:
     lower_bound: float = -np.inf
     n_iter: int = 0
     broken: str = ""
+    _judgement: tuple[Theta, bool] | None = None
+
+    def judged(self, degenerate: Callable[[Theta], bool]) -> bool:
+        """Whether the parameters are degenerate, asked once for the same parameters."""
+        if self._judgement is None or self._judgement[0] is not self.theta:
+            self._judgement = self.theta, degenerate(self.theta)
+        return self._judgement[1]
 
     def break_down(self, error: Exception) -> None:
         """Remember why this run cannot go on."""
@@ -38,6 +46,7 @@ def alike(one: Contender, other: Contender) -> bool:
     return bool(near and np.abs(difference).max() < NEAR_WEIGHT)
 
 
-def raised(contender: Contender) -> Contender:
-    """What a contender must beat to be another optimum."""
-    return replace(contender, lower_bound=contender.lower_bound + SAME_OPTIMUM)
+def raised(contender: Contender, rounding: float) -> Contender:
+    """What a contender must beat to be another optimum, runs being this far from their limits."""
+    gain = max(SAME_OPTIMUM, rounding)
+    return replace(contender, lower_bound=contender.lower_bound + gain)

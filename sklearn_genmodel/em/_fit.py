@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._contender import Contender
 from sklearn_genmodel.em._convergence import Convergence
+from sklearn_genmodel.em._effort import effort, larger_sample, sample_size
 from sklearn_genmodel.em._loop import BROKEN_RUN, EMResult, Monitor, Run, run_em
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._rows import Rows, canonical_rows, row_sample
@@ -23,14 +24,8 @@ __all__ = ["FitOptions", "StartResult", "fit_mixture"]
 
 Array = NDArray[np.float64]
 
-AUTO_STARTS, FEWEST_STARTS = 24, 4
-MOVES_PER_COMPONENT, MOST_MOVES = 20, 100
-# Multiplications that the starts, and the moves, may cost; and passes that one of each takes.
-WORK = 4e9
-PASSES_PER_START, PASSES_PER_MOVE = 25, 40
 MOST_RUNS = 3
-SEARCH_TOL = 1e-6
-SAMPLE_ROWS, ROWS_PER_COMPONENT = 8192, 50
+SEARCH_TOL, SAMPLE_TOL = 1e-6, 1e-5
 
 
 class FitOptions(NamedTuple):
@@ -139,7 +134,7 @@ def fit_mixture(
         If there are fewer distinct rows than components, or every start breaks down.
     """
     compact = canonical_rows(rows)
-    sample = row_sample(compact, max(SAMPLE_ROWS, ROWS_PER_COMPONENT * options.n_components))
+    sample = row_sample(compact, sample_size(compact, options.n_components))
     _check_enough_rows(sample, options.n_components)
     pooled = family.pooled(sample.X, sample.weights)
     search = Search(
@@ -148,7 +143,7 @@ def fit_mixture(
         options.n_components,
         pooled,
         rng,
-        0.1 * (options.tol or SEARCH_TOL),
+        SAMPLE_TOL if len(sample) < len(compact) else 0.1 * (options.tol or SEARCH_TOL),
         options.acceleration,
         max(len(compact), compact.total_weight),
         report,
@@ -157,7 +152,7 @@ def fit_mixture(
     dependent = family.dependent_columns(pooled)
     saved = journal.load()
     try:
-        contenders = saved.contenders if saved else _contenders(search, rows, options)
+        contenders = saved.contenders if saved else _contenders(search, rows, compact, options)
     except BROKEN_RUN as error:
         raise ValueError(f"No start could be made: {error}.{_dependence(dependent)}") from error
     attempts = Attempts(search, compact, options, monitor, journal)
@@ -231,30 +226,25 @@ class Attempts:
         )
 
 
-def _contenders(search: Search, rows: Rows, options: FitOptions) -> list[Contender]:
+def _contenders(search: Search, rows: Rows, compact: Rows, options: FitOptions) -> list[Contender]:
     """Starts in the order in which they deserve the chosen run."""
-    init, n_components = options.init, options.n_components
+    init, n_components, family = options.init, options.n_components, search.family
     if isinstance(init, Theta):
         return [Contender("given parameters", init)]
     if not isinstance(init, str):
-        theta = theta_from_resp(search.family, rows, init, search.pooled, options.m_step)
+        theta = theta_from_resp(family, rows, init, search.pooled, options.m_step)
         return [Contender("given responsibilities", theta)]
     if n_components == 1:
         resp = np.ones((len(search.rows), 1))
-        theta = theta_from_resp(search.family, search.rows, resp, search.pooled, options.m_step)
+        theta = theta_from_resp(family, search.rows, resp, search.pooled, options.m_step)
         return [Contender("all rows", theta)]
-    n_init, n_moves = _effort(search)
+    n_init, n_moves = effort(family, search.rows, n_components, len(compact))
     if options.n_init != "auto":
         n_init, n_moves = int(options.n_init), 0
-    return search.run(init, n_init, n_moves if init == "auto" else 0)
-
-
-def _effort(search: Search) -> tuple[int, int]:
-    """Number of starts and of moves: many where a pass is cheap, few where it is not."""
-    width = search.family.width(search.rows.X.shape[1])
-    n_passes = WORK / (len(search.rows) * search.n_components * width)
-    n_moves = min(MOVES_PER_COMPONENT * search.n_components, MOST_MOVES, n_passes / PASSES_PER_MOVE)
-    return int(np.clip(n_passes / PASSES_PER_START, FEWEST_STARTS, AUTO_STARTS)), int(n_moves)
+    contenders = search.run(init, n_init, n_moves if init == "auto" else 0)
+    if (n_larger := larger_sample(len(compact))) > len(search.rows):
+        replace(search, rows=row_sample(compact, n_larger)).polish(contenders[0])
+    return contenders
 
 
 def _check_enough_rows(rows: Rows, n_components: int) -> None:

@@ -190,9 +190,13 @@ def row_sample(rows: Rows, n_rows: int) -> Rows:
     """
     if len(rows) > n_rows:
         smallest = np.empty(0, dtype=np.uint64)
+        waiting: list[NDArray[np.uint64]] = []
         for _, hashes in _hashed_blocks(rows):
-            near = hashes if len(smallest) < n_rows else hashes[hashes < smallest[-1]]
-            smallest = _distinct(np.concatenate([smallest, near]))[:n_rows]
+            waiting.append(hashes if len(smallest) < n_rows else hashes[hashes < smallest[-1]])
+            if sum(map(len, waiting)) >= n_rows:
+                smallest = _distinct(np.concatenate([smallest, *waiting]))[:n_rows]
+                waiting.clear()
+        smallest = _distinct(np.concatenate([smallest, *waiting]))[:n_rows]
         chosen = np.zeros(len(rows), dtype=bool)
         for place, hashes in _hashed_blocks(rows):
             chosen[place] = hashes <= smallest[-1]

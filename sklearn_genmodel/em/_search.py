@@ -7,8 +7,8 @@ Hinton 2000; Zhao, Hautamaki and Franti 2012). All of it runs on distinct rows o
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._contender import Contender, alike, raised
 from sklearn_genmodel.em._convergence import Convergence
-from sklearn_genmodel.em._init import agreeing_order, complete, nearest_rows, partitions, whitened
+from sklearn_genmodel.em._init import agreeing_order, complete, partitions, whitened
 from sklearn_genmodel.em._loop import BROKEN_RUN, run_em
 from sklearn_genmodel.em._m_step import MStep
+from sklearn_genmodel.em._moves import Mover
 from sklearn_genmodel.em._rows import Rows
 from sklearn_genmodel.em._steps import (
     Step,
@@ -49,6 +50,7 @@ TWINS = 0.02
 BLEND = 0.02
 POLISH_PASSES = 300
 MOVES_AT_A_TIME = 10
+RESP_FLOATS = 2**23
 
 
 @dataclass
@@ -107,7 +109,7 @@ class Search:
         contenders = self._starts(init, n_init)
         finalists = self._tournament(contenders)
         for contender in finalists:
-            self._polish(contender)
+            self.polish(contender)
         best = max(finalists, key=self.rank)
         if len(finalists) == FINALISTS and all(alike(other, best) for other in finalists):
             n_moves = min(n_moves, MOVES_AT_A_TIME * self.n_components)
@@ -120,7 +122,7 @@ class Search:
         """Sort key: broken runs last, degenerate ones before them, higher bounds first."""
         if contender.broken:
             return False, False, -np.inf
-        return True, not self.degenerate(contender.theta), contender.lower_bound
+        return True, not contender.judged(self.degenerate), contender.lower_bound
 
     def degenerate(self, theta: Theta) -> bool:
         """Whether some component owes its likelihood to a near-singularity."""
@@ -139,8 +141,14 @@ class Search:
     def _starts(self, init: str, n_init: int) -> list[Contender]:
         starts = partitions(init, self._embedded, self.rows.weights, self.n_components, self.rng)
         identity = np.eye(self.n_components)
-        chosen = islice(starts, n_init)
-        return [Contender(name, self._start(identity[labels])) for name, labels in chosen]
+        contenders: list[Contender] = []
+        while len(contenders) < n_init:
+            n_more = min(n_init - len(contenders), self._n_at_once)
+            drawn = list(islice(starts, n_more))
+            thetas = self._thetas([self._numbered(identity[labels]) for _, labels in drawn])
+            pairs = zip(drawn, thetas, strict=True)
+            contenders += [Contender(name, theta) for (name, _), theta in pairs]
+        return contenders
 
     def _tournament(self, contenders: list[Contender]) -> list[Contender]:
         """Let all run a little, the better ones longer; return the finalists."""
@@ -159,11 +167,15 @@ class Search:
         improved: list[Contender] = []
         failures = 0
         while failures < n_moves and len(improved) <= self.n_components:
-            moved = [self._moved(best.theta) for _ in range(min(MOVES_AT_A_TIME, n_moves))]
+            moved = self._moved(best.theta, min(MOVES_AT_A_TIME, n_moves - failures))
             for contender in self._catching_up(moved, best)[:FINALISTS]:
-                self._polish(contender, best.lower_bound)
-            winner = max(moved, key=self.rank)
-            if self.rank(winner) > self.rank(raised(best)):
+                self.polish(contender, best.lower_bound)
+            hurdle = raised(best, 10.0 * self.tol)
+            ahead = [c for c in moved if c.lower_bound > hurdle.lower_bound]
+            winner = max(
+                moved if self.degenerate(best.theta) else ahead, key=self.rank, default=best
+            )
+            if self.rank(winner) > self.rank(hurdle):
                 best, failures = winner, 0
                 improved.append(winner)
             else:
@@ -182,53 +194,63 @@ class Search:
             ]
         return sorted(contenders, key=self.rank, reverse=True)
 
-    def _moved(self, theta: Theta) -> Contender:
-        """Take one component away and give it to rows elsewhere, at random."""
+    def _moved(self, theta: Theta, n_moves: int) -> list[Contender]:
+        """Take one component away and give it to rows elsewhere, at random; so many times."""
         resp = map_rows(self.family, theta, self.rows, lambda joint: log_normalize(joint)[1].T)
-        gone = int(self.rng.integers(self.n_components))
-        resp[:, gone] = TINY
-        resp /= resp.sum(axis=1, keepdims=True)
-        move = self._split if self.rng.random() < 0.5 else self._claim
-        move(resp, gone)
-        return Contender(f"moved component ({move.__name__.strip('_')})", self._theta(resp))
+        contenders: list[Contender] = []
+        while len(contenders) < n_moves:
+            n_more = min(n_moves - len(contenders), self._n_at_once)
+            names, changed = zip(*(self._mover.move(resp) for _ in range(n_more)), strict=True)
+            contenders += map(Contender, names, self._thetas(changed))
+        return contenders
 
-    def _split(self, resp: Array, gone: int) -> None:
-        """Give away what lies on one side of a random plane through another component's mean."""
-        source = int(self.rng.choice(np.delete(np.arange(self.n_components), gone)))
-        part = resp[:, source] * self.rows.weights + TINY
-        centred = self._whitened - part @ self._whitened / part.sum()
-        side = centred @ self.rng.standard_normal(centred.shape[1]) > 0
-        resp[side, gone] += resp[side, source]
-        resp[side, source] = 0.0
-
-    def _claim(self, resp: Array, gone: int) -> None:
-        """Give a random row and a random number of its neighbours."""
-        n = len(self.rows)
-        size = np.exp(self.rng.uniform(0.0, np.log(max(n / self.n_components, 1.0))))
-        claimed = nearest_rows(self._whitened, int(self.rng.integers(n)))[: int(size)]
-        resp[claimed] = 0.0
-        resp[claimed, gone] = 1.0
-
-    def _start(self, resp: Array) -> Theta:
-        """M-step from a partition, its parts numbered as what is known of the rows suggests."""
+    def _numbered(self, resp: Array) -> Array:
+        """A partition, its parts numbered as what is known of the rows suggests."""
         prior = self.rows.resp_prior
-        if prior is not None:
-            resp = resp[:, agreeing_order(resp, prior, self.rows.weights)]
-        return self._theta(resp)
+        if prior is None:
+            return resp
+        return resp[:, agreeing_order(resp, prior, self.rows.weights)]
 
-    def _theta(self, resp: Array) -> Theta:
-        """M-step from responsibilities, blended so that no parameter starts on an edge."""
+    def _thetas(self, resps: Sequence[Array]) -> list[Theta]:
+        """M-steps from responsibilities, all in one where components share no parameters."""
+        blended = [self._blended(resp) for resp in resps]
+        if not self._apart or self.family.ordered:
+            return [self._m_step(resp, self.m_step) for resp in blended]
+        # The weights of all mixtures in one are of no use, and each may be held: made below.
+        free = replace(self.m_step, fixed_weights=None)
+        theta = self._m_step(np.concatenate(blended, axis=1), free)
+        counts = [resp.T @ self.rows.weights for resp in blended]
+        parts = np.arange(len(theta.weights)).reshape(len(resps), -1)
+        return [
+            Theta(self.m_step.weights(count), self.family.take(theta.params, part))
+            for count, part in zip(counts, parts, strict=True)
+        ]
+
+    def _blended(self, resp: Array) -> Array:
+        """Keep responsibilities off the edges, so that no parameter starts on one."""
         blended = (1.0 - BLEND) * resp + BLEND / self.n_components
         if self.rows.resp_prior is not None:
             blended = blended * self.rows.resp_prior
             blended /= blended.sum(axis=1, keepdims=True)
-        return theta_from_resp(self.family, self.rows, blended, self.pooled, self.m_step)
+        return blended
+
+    def _m_step(self, resp: Array, m_step: MStep) -> Theta:
+        return theta_from_resp(self.family, self.rows, resp, self.pooled, m_step)
+
+    @property
+    def _apart(self) -> bool:
+        """Whether components share no parameters, so that mixtures can be run side by side."""
+        return not self.family.coupled and self.m_step.constraints is None
+
+    @property
+    def _n_at_once(self) -> int:
+        """How many mixtures' responsibilities may be in memory."""
+        return max(1, RESP_FLOATS // (len(self.rows) * self.n_components))
 
     def _advance(self, contenders: list[Contender], n_passes: int) -> None:
         """Run plain EM for a few passes, all at once where components share no parameters."""
         sound = [contender for contender in contenders if not contender.broken]
-        apart = not self.family.coupled and self.m_step.constraints is None
-        if apart and len(sound) > 1:
+        if self._apart and len(sound) > 1:
             try:
                 return self._advance_together(sound, n_passes)
             except BROKEN_RUN:
@@ -264,7 +286,7 @@ class Search:
         except BROKEN_RUN as error:
             contender.break_down(error)
 
-    def _polish(self, contender: Contender, goal: float = -np.inf) -> None:
+    def polish(self, contender: Contender, goal: float = -np.inf) -> None:
         """Run to convergence, or until it is plain that the limit is not above a goal."""
         convergence = Convergence(self.tol, POLISH_PASSES)
 
@@ -291,5 +313,6 @@ class Search:
         return complete(self.family.embed(self.rows.X), self.rows.weights)
 
     @cached_property
-    def _whitened(self) -> Array:
-        return whitened(self._embedded, self.rows.weights)
+    def _mover(self) -> Mover:
+        weights = self.rows.weights
+        return Mover(whitened(self._embedded, weights), weights, self.rng)

@@ -1,0 +1,65 @@
+"""How much the search for starts may cost: much where passes are cheap, little for large data.
+
+Small data have many optima and passes of microseconds. Large data are searched on a sample, whose
+optima are only near theirs, so that little is gained by finding the very best of the sample.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sklearn_genmodel.em._rows import Rows
+from sklearn_genmodel.families import Family
+
+__all__ = ["effort", "larger_sample", "sample_size"]
+
+AUTO_STARTS, FEWEST_STARTS = 24, 4
+MOVES_PER_COMPONENT, MOST_MOVES = 20, 100
+# Multiplications that the starts, and the moves, may cost; and passes that one of each takes.
+WORK = 4e9
+PASSES_PER_START, PASSES_PER_MOVE = 25, 40
+# Rows on which starts compete: so many, or so many for each component and each of its columns.
+SAMPLE_ROWS, ROWS_PER_COMPONENT, ROWS_PER_COLUMN = 2500, 50, 8
+# Starts and moves on a sample, which may cost as much as so many passes over all the rows, or as
+# so many over the sample.
+SAMPLE_STARTS, SAMPLE_MOVES = 12, 10
+FULL_PASSES, LEAST_PASSES = 10, 200
+# The winner is run on this share of large data, and on at most so many rows, before all of them.
+LARGER_SHARE, MOST_LARGER_ROWS = 16, 100_000
+
+
+def effort(family: Family, sample: Rows, n_components: int, n_rows: int) -> tuple[int, int]:
+    """Number of starts and of moves.
+
+    Parameters
+    ----------
+    family : Family
+    sample : Rows
+        On which starts compete.
+    n_components : int
+    n_rows : int
+        Of all the data.
+
+    Returns
+    -------
+    n_init, n_moves : int
+    """
+    width = family.width(sample.X.shape[1])
+    n_passes = WORK / (len(sample) * n_components * width)
+    n_starts, n_moves = AUTO_STARTS, min(MOVES_PER_COMPONENT * n_components, MOST_MOVES)
+    if len(sample) < n_rows:
+        n_starts, n_moves = SAMPLE_STARTS, SAMPLE_MOVES
+        n_passes = min(n_passes, max(LEAST_PASSES, FULL_PASSES * n_rows / len(sample)))
+    n_init = np.clip(n_passes / PASSES_PER_START, FEWEST_STARTS, n_starts)
+    return int(n_init), int(min(n_moves, n_passes / PASSES_PER_MOVE))
+
+
+def sample_size(rows: Rows, n_components: int) -> int:
+    """Largest number of rows on which starts compete."""
+    per_component = max(ROWS_PER_COMPONENT, ROWS_PER_COLUMN * rows.X.shape[1])
+    return max(SAMPLE_ROWS, per_component * n_components)
+
+
+def larger_sample(n_rows: int) -> int:
+    """Number of rows on which the winner goes on before it goes on all of them."""
+    return min(n_rows // LARGER_SHARE, MOST_LARGER_ROWS)
