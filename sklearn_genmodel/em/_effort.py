@@ -14,7 +14,7 @@ from sklearn_genmodel.families import Family
 __all__ = ["effort", "larger_sample", "sample_size"]
 
 AUTO_STARTS, FEWEST_STARTS = 24, 4
-MOVES_PER_COMPONENT, MOST_MOVES = 20, 100
+MOVES_PER_COMPONENT, MOST_MOVES = 30, 150
 # Multiplications that the starts, and the moves, may cost; and passes that one of each takes.
 WORK = 4e9
 PASSES_PER_START, PASSES_PER_MOVE = 25, 40

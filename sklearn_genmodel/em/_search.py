@@ -112,7 +112,7 @@ class Search:
             self.polish(contender)
         best = max(finalists, key=self.rank)
         if len(finalists) == FINALISTS and all(alike(other, best) for other in finalists):
-            n_moves = min(n_moves, MOVES_AT_A_TIME * self.n_components)
+            n_moves = min(n_moves, 2 * MOVES_AT_A_TIME * self.n_components)
         if self._has_twins(best.theta):
             n_moves = max(n_moves, MOVES_AT_A_TIME)
         moved = self._improve(best, n_moves)

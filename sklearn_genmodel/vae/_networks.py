@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["ACTIVATIONS", "Dense", "build_network"]
+__all__ = ["ACTIVATIONS", "Dense", "build_network", "reusing_memory"]
 
 ACTIVATIONS: dict[str, Callable[[], Any]] = {
     "elu": nn.ELU,
@@ -50,6 +50,35 @@ class Dense(nn.Module):
         for layer in hidden:
             values = self.activate(layer(values))
         return last(values)
+
+
+def reusing_memory(network: Any, n_rows: int) -> Callable[[Any], Any]:
+    """The network as a function of so many rows that writes to the same memory in every call.
+
+    Fresh memory of this size would cost more than the products that fill it. Other networks than
+    dense ones are returned as they are.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    n_rows : int
+
+    Returns
+    -------
+    function : callable
+        What it returned before is overwritten by the next call.
+    """
+    if not isinstance(network, Dense):
+        return network  # type: ignore[no-any-return]
+    memory = [layer.bias.new_empty(n_rows, layer.out_features) for layer in network.layers]
+
+    def function(values: Any) -> Any:
+        for i, (layer, out) in enumerate(zip(network.layers, memory, strict=True)):
+            values = network.activate(values) if i else values
+            values = torch.addmm(layer.bias, values, layer.weight.T, out=out)
+        return values
+
+    return function
 
 
 def build_network(

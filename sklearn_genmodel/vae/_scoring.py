@@ -23,6 +23,7 @@ from sklearn_genmodel.vae._module import (
     expected_log_prior,
     gaussian_entropy,
 )
+from sklearn_genmodel.vae._networks import reusing_memory
 
 __all__ = [
     "Bound",
@@ -41,7 +42,7 @@ SEED = 0
 CELLS_AT_A_TIME = 2**18
 NARROWEST = 64
 # Of these many blocks together, what does not depend on the number of columns is computed.
-BLOCKS_AT_A_TIME = 4
+BLOCKS_AT_A_TIME = 1
 ACTIVE_VARIANCE = 1e-2
 
 
@@ -186,6 +187,7 @@ def _log_sum(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> Array
     log_density = -0.5 * (noise.square() + LOG_2PI).sum(-1)
     with torch.inference_mode():
         components = module.components()
+        decode = reusing_memory(decoder, n_draws * size)
 
     def estimate(chunk: Rows) -> tuple[Any]:
         means, log_scales = module.posterior(chunk.inputs)
@@ -194,7 +196,7 @@ def _log_sum(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> Array
         z = z.to(dtype)
         for start in range(0, len(means), size):
             part = slice(start, start + size)
-            outputs = decoder(z[:, part].reshape(-1, module.n_latent)).view(n_draws, size, -1)
+            outputs = decode(z[:, part].reshape(-1, module.n_latent)).view(n_draws, size, -1)
             block = chunk.block(part)
             fit = module.likelihood.row_log_prob(block.cells, outputs, block.mask)
             log_weights[:, part] += fit

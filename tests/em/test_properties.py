@@ -18,7 +18,8 @@ FAMILIES = {
     "poisson": Poisson(),
     "bernoulli": Bernoulli(),
 }
-few_examples = settings(max_examples=25, deadline=None)
+# The same examples in every run: whether a build passes is not to depend on luck.
+few_examples = settings(max_examples=25, deadline=None, derandomize=True)
 
 
 @st.composite
@@ -147,7 +148,7 @@ def test_distinct_rows_keep_the_likelihood(problem):
     )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8, deadline=None, derandomize=True)
 @given(problems())
 def test_default_fits_know_neither_order_nor_repetition(problem):
     """The whole default fit, starts included: bit for bit the same."""
