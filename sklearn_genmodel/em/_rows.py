@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 Map = Callable[..., Iterable[Any]]
 
 CACHE_FLOATS = 2**17
-SMALLEST_BLOCK, LARGEST_BLOCK = 256, 8192
+SMALLEST_BLOCK, LARGEST_BLOCK = 512, 8192
 BLOCKS_PER_CHUNK = 16
 
 # Up to this many values, data are always sorted and merged.

@@ -246,9 +246,10 @@ def _complete_rows(
     def densities(X: Array) -> Densities:
         features = feature_rows(X) if together else np.empty((0, len(X)))
         log_prob = natural @ features if together else np.empty((n_components, len(X)))
+        about = _centred(X, means, alone)
         for k in alone:
             # About a component's own mean nothing cancels.
-            whitened = structure.whiten(X.T - means[k][:, None], whitener, int(k))
+            whitened = structure.whiten(about(k), whitener, int(k))
             distances = np.einsum("ij,ij->j", whitened, whitened)
             log_prob[k] = -0.5 * (d * LOG_2PI + distances) - half_log_det()[k]
 
@@ -260,7 +261,7 @@ def _complete_rows(
             else:
                 moments = np.zeros(n_components), np.zeros_like(means), np.zeros_like(zeros())
             for k in alone:
-                own = structure.collect(scaled[k], X.T - means[k][:, None])
+                own = structure.collect(scaled[k], about(k))
                 _add_component(moments, own, k)
             counts, sums, products = moments
             return Moments(structure, centers, counts, sums, products, covariances)
@@ -268,6 +269,15 @@ def _complete_rows(
         return Densities(log_prob, half_log_det, d, accumulate)
 
     return densities
+
+
+def _centred(X: Array, means: Array, alone: NDArray[np.intp]) -> Callable[[np.intp], Array]:
+    """Columns about the mean of a component, (d, n_rows), kept where one component is all."""
+
+    def about(k: np.intp) -> Array:
+        return np.asarray(X.T - means[k][:, None])
+
+    return cache(about) if len(alone) == 1 else about
 
 
 def _magnitude(structure: Structure, natural: Array, means: Array, scale: tuple[Any, Any]) -> Array:

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import dtrmm
 from scipy.linalg.lapack import dtrtri
 
 from sklearn_genmodel.families._arrays import Array
@@ -22,9 +23,6 @@ __all__ = [
     "unpacked",
 ]
 
-# Rows of a triangle that are multiplied at once; what is zero to the right of them is left out.
-ROWS_AT_ONCE = 32
-
 
 def inverses(lower: Array) -> Array:
     """Inverses of lower-triangular matrices, (..., d, d)."""
@@ -36,10 +34,11 @@ def inverses(lower: Array) -> Array:
 
 def lower_product(lower: Array, y: Array) -> Array:
     """Product of a lower-triangular matrix and columns y, (d, n_samples), laid out as these are."""
-    product = np.empty_like(y)
-    for start in range(0, len(y), ROWS_AT_ONCE):
-        stop = start + ROWS_AT_ONCE
-        np.matmul(lower[start:stop, :stop], y[:stop], out=product[start:stop])
+    # BLAS stores matrices by columns: transposed, they are passed and returned as they lie.
+    if y.flags.f_contiguous:
+        product: Array = dtrmm(1.0, lower.T, y, trans_a=1)
+        return product
+    product = dtrmm(1.0, lower.T, y.T, side=1).T
     return product
 
 

@@ -42,7 +42,7 @@ SEED = 0
 CELLS_AT_A_TIME = 2**18
 NARROWEST = 64
 # Of these many blocks together, what does not depend on the number of columns is computed.
-BLOCKS_AT_A_TIME = 1
+BLOCKS_AT_A_TIME = 4
 ACTIVE_VARIANCE = 1e-2
 
 
