@@ -19,7 +19,7 @@ MOVES_PER_COMPONENT, MOST_MOVES = 30, 150
 WORK = 4e9
 PASSES_PER_START, PASSES_PER_MOVE = 25, 40
 # Rows on which starts compete: so many, or so many for each component and each of its columns.
-SAMPLE_ROWS, ROWS_PER_COMPONENT, ROWS_PER_COLUMN = 2500, 50, 8
+SAMPLE_ROWS, ROWS_PER_COMPONENT, ROWS_PER_COLUMN = 2500, 200, 8
 # Starts and moves on a sample, which may cost as much as so many passes over all the rows, or as
 # so many over the sample.
 SAMPLE_STARTS, SAMPLE_MOVES = 12, 10

@@ -243,7 +243,7 @@ def _contenders(search: Search, rows: Rows, compact: Rows, options: FitOptions) 
         n_init, n_moves = int(options.n_init), 0
     contenders = search.run(init, n_init, n_moves if init == "auto" else 0)
     if (n_larger := larger_sample(len(compact))) > len(search.rows):
-        replace(search, rows=row_sample(compact, n_larger)).polish(contenders[0])
+        replace(search.runs, rows=row_sample(compact, n_larger)).polish(contenders[0])
     return contenders
 
 

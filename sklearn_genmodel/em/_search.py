@@ -8,7 +8,7 @@ Hinton 2000; Zhao, Hautamaki and Franti 2012). All of it runs on distinct rows o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -16,21 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._contender import Contender, alike, raised
-from sklearn_genmodel.em._convergence import Convergence
+from sklearn_genmodel.em._contender_runs import ContenderRuns
 from sklearn_genmodel.em._init import agreeing_order, complete, partitions, whitened
-from sklearn_genmodel.em._loop import BROKEN_RUN, run_em
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._moves import Mover
 from sklearn_genmodel.em._rows import Rows
 from sklearn_genmodel.em._steps import (
-    Step,
     Theta,
-    blocked_step,
-    lower_bound,
     map_rows,
-    stacked_step,
     theta_from_resp,
 )
 from sklearn_genmodel.families import Family
@@ -48,7 +42,6 @@ FINALISTS = 3
 TRIALS = ((10, 0.2), (20, 0.05), (40, 0.01))
 TWINS = 0.02
 BLEND = 0.02
-POLISH_PASSES = 300
 MOVES_AT_A_TIME = 10
 RESP_FLOATS = 2**23
 
@@ -85,11 +78,11 @@ class Search:
     n_rows: float
     report: Callable[[str], None]
     m_step: MStep
-    step: Step = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.step = blocked_step(self.family, self.rows, self.m_step)
-        self._stacked = stacked_step(self.family, self.rows, self.m_step)
+    @cached_property
+    def runs(self) -> ContenderRuns:
+        """Runs on these rows."""
+        return ContenderRuns(self.family, self.rows, self.m_step, self.tol, self.acceleration)
 
     def run(self, init: str, n_init: int, n_moves: int) -> list[Contender]:
         """All contenders, the best first.
@@ -109,7 +102,7 @@ class Search:
         contenders = self._starts(init, n_init)
         finalists = self._tournament(contenders)
         for contender in finalists:
-            self.polish(contender)
+            self.runs.polish(contender)
         best = max(finalists, key=self.rank)
         if len(finalists) == FINALISTS and all(alike(other, best) for other in finalists):
             n_moves = min(n_moves, 2 * MOVES_AT_A_TIME * self.n_components)
@@ -156,7 +149,7 @@ class Search:
         for n_passes, share in ROUNDS:
             if len(contenders) <= FINALISTS:
                 break
-            self._advance(contenders, n_passes)
+            self.runs.advance(contenders, n_passes)
             n_kept = max(FINALISTS, round(share * n_starts))
             contenders = sorted(contenders, key=self.rank, reverse=True)[:n_kept]
             self._tell(f"{len(contenders)} of {n_starts} starts go on", contenders[0])
@@ -169,7 +162,7 @@ class Search:
         while failures < n_moves and len(improved) <= self.n_components:
             moved = self._moved(best.theta, min(MOVES_AT_A_TIME, n_moves - failures))
             for contender in self._catching_up(moved, best)[:FINALISTS]:
-                self.polish(contender, best.lower_bound)
+                self.runs.polish(contender, best.lower_bound)
             hurdle = raised(best, 10.0 * self.tol)
             ahead = [c for c in moved if c.lower_bound > hurdle.lower_bound]
             winner = max(
@@ -186,7 +179,7 @@ class Search:
     def _catching_up(self, contenders: list[Contender], best: Contender) -> list[Contender]:
         """Run in trials; drop what is out of reach of the best, or returns to where it is."""
         for n_passes, slack in TRIALS:
-            self._advance(contenders, n_passes)
+            self.runs.advance(contenders, n_passes)
             contenders = [
                 contender
                 for contender in contenders
@@ -214,7 +207,7 @@ class Search:
     def _thetas(self, resps: Sequence[Array]) -> list[Theta]:
         """M-steps from responsibilities, all in one where components share no parameters."""
         blended = [self._blended(resp) for resp in resps]
-        if not self._apart or self.family.ordered:
+        if not self.runs.apart or self.family.ordered:
             return [self._m_step(resp, self.m_step) for resp in blended]
         # The weights of all mixtures in one are of no use, and each may be held: made below.
         free = replace(self.m_step, fixed_weights=None)
@@ -238,75 +231,9 @@ class Search:
         return theta_from_resp(self.family, self.rows, resp, self.pooled, m_step)
 
     @property
-    def _apart(self) -> bool:
-        """Whether components share no parameters, so that mixtures can be run side by side."""
-        return not self.family.coupled and self.m_step.constraints is None
-
-    @property
     def _n_at_once(self) -> int:
         """How many mixtures' responsibilities may be in memory."""
         return max(1, RESP_FLOATS // (len(self.rows) * self.n_components))
-
-    def _advance(self, contenders: list[Contender], n_passes: int) -> None:
-        """Run plain EM for a few passes, all at once where components share no parameters."""
-        sound = [contender for contender in contenders if not contender.broken]
-        if self._apart and len(sound) > 1:
-            try:
-                return self._advance_together(sound, n_passes)
-            except BROKEN_RUN:
-                pass  # One of them breaks down; find out which.
-        for contender in sound:
-            self._advance_alone(contender, n_passes)
-        return None
-
-    def _advance_together(self, contenders: list[Contender], n_passes: int) -> None:
-        n_mixtures = len(contenders)
-        weights = np.concatenate([contender.theta.weights for contender in contenders])
-        params = self.family.stack([contender.theta.params for contender in contenders])
-        theta = Theta(weights, params)
-        for _ in range(n_passes):
-            theta, bounds = self._stacked(theta, n_mixtures)
-            if not np.isfinite(bounds).all():
-                raise ArithmeticError("a lower bound is not finite")
-        parts = np.arange(len(theta.weights)).reshape(n_mixtures, -1)
-        for contender, bound, part in zip(contenders, bounds, parts, strict=True):
-            contender.theta = Theta(theta.weights[part], self.family.take(theta.params, part))
-            contender.lower_bound = float(bound)
-            contender.n_iter += n_passes
-
-    def _advance_alone(self, contender: Contender, n_passes: int) -> None:
-        """Run plain EM for a few passes; a run that breaks says why."""
-        try:
-            for _ in range(n_passes):
-                contender.theta, bound = self.step(contender.theta)
-                contender.n_iter += 1
-                if not np.isfinite(bound):
-                    raise ArithmeticError(f"the lower bound became {bound}")
-                contender.lower_bound = bound
-        except BROKEN_RUN as error:
-            contender.break_down(error)
-
-    def polish(self, contender: Contender, goal: float = -np.inf) -> None:
-        """Run to convergence, or until it is plain that the limit is not above a goal."""
-        convergence = Convergence(self.tol, POLISH_PASSES)
-
-        def hopeless(_theta: Theta, bound: float) -> bool:
-            return convergence.steady and bound + 2.0 * convergence.gap < goal
-
-        try:
-            result = run_em(
-                self.step,
-                contender.theta,
-                convergence,
-                evaluate=lambda theta: lower_bound(self.family, theta, self.rows, self.m_step),
-                accelerator=accelerator(self.acceleration, self.family),
-                monitor=hopeless,
-            )
-        except BROKEN_RUN as error:
-            contender.break_down(error)
-        else:
-            contender.theta, contender.lower_bound = result.theta, result.lower_bound
-            contender.n_iter += result.n_iter
 
     @cached_property
     def _embedded(self) -> Array:

@@ -1,0 +1,117 @@
+"""Runs of contenders: a few passes side by side, or one of them to its limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from sklearn_genmodel.em._acceleration import accelerator
+from sklearn_genmodel.em._contender import Contender
+from sklearn_genmodel.em._convergence import Convergence
+from sklearn_genmodel.em._loop import BROKEN_RUN, run_em
+from sklearn_genmodel.em._m_step import MStep
+from sklearn_genmodel.em._rows import Rows
+from sklearn_genmodel.em._steps import Step, Theta, blocked_step, lower_bound, stacked_step
+from sklearn_genmodel.families import Family
+
+__all__ = ["ContenderRuns"]
+
+POLISH_PASSES = 300
+
+
+@dataclass(frozen=True)
+class ContenderRuns:
+    """Runs of contenders on one set of rows.
+
+    Parameters
+    ----------
+    family : Family
+    rows : Rows
+    m_step : MStep
+    tol : float
+        Distance to its limit at which a run is over.
+    acceleration : str or None
+    """
+
+    family: Family
+    rows: Rows
+    m_step: MStep
+    tol: float
+    acceleration: str | None
+
+    @cached_property
+    def _step(self) -> Step:
+        return blocked_step(self.family, self.rows, self.m_step)
+
+    @cached_property
+    def _stacked(self) -> Any:
+        return stacked_step(self.family, self.rows, self.m_step)
+
+    @property
+    def apart(self) -> bool:
+        """Whether components share no parameters, so that mixtures can be run side by side."""
+        return not self.family.coupled and self.m_step.constraints is None
+
+    def advance(self, contenders: list[Contender], n_passes: int) -> None:
+        """Run plain EM for a few passes, all at once where components share no parameters."""
+        sound = [contender for contender in contenders if not contender.broken]
+        if self.apart and len(sound) > 1:
+            try:
+                return self._advance_together(sound, n_passes)
+            except BROKEN_RUN:
+                pass  # One of them breaks down; find out which.
+        for contender in sound:
+            self._advance_alone(contender, n_passes)
+        return None
+
+    def _advance_together(self, contenders: list[Contender], n_passes: int) -> None:
+        n_mixtures = len(contenders)
+        weights = np.concatenate([contender.theta.weights for contender in contenders])
+        params = self.family.stack([contender.theta.params for contender in contenders])
+        theta = Theta(weights, params)
+        for _ in range(n_passes):
+            theta, bounds = self._stacked(theta, n_mixtures)
+            if not np.isfinite(bounds).all():
+                raise ArithmeticError("a lower bound is not finite")
+        parts = np.arange(len(theta.weights)).reshape(n_mixtures, -1)
+        for contender, bound, part in zip(contenders, bounds, parts, strict=True):
+            contender.theta = Theta(theta.weights[part], self.family.take(theta.params, part))
+            contender.lower_bound = float(bound)
+            contender.n_iter += n_passes
+
+    def _advance_alone(self, contender: Contender, n_passes: int) -> None:
+        """Run plain EM for a few passes; a run that breaks says why."""
+        try:
+            for _ in range(n_passes):
+                contender.theta, bound = self._step(contender.theta)
+                contender.n_iter += 1
+                if not np.isfinite(bound):
+                    raise ArithmeticError(f"the lower bound became {bound}")
+                contender.lower_bound = bound
+        except BROKEN_RUN as error:
+            contender.break_down(error)
+
+    def polish(self, contender: Contender, goal: float = -np.inf) -> None:
+        """Run to convergence, or until it is plain that the limit is not above a goal."""
+        convergence = Convergence(self.tol, POLISH_PASSES)
+
+        def hopeless(_theta: Theta, bound: float) -> bool:
+            return convergence.steady and bound + 2.0 * convergence.gap < goal
+
+        try:
+            result = run_em(
+                self._step,
+                contender.theta,
+                convergence,
+                evaluate=lambda theta: lower_bound(self.family, theta, self.rows, self.m_step),
+                accelerator=accelerator(self.acceleration, self.family),
+                monitor=hopeless,
+            )
+        except BROKEN_RUN as error:
+            contender.break_down(error)
+        else:
+            contender.theta, contender.lower_bound = result.theta, result.lower_bound
+            contender.n_iter += result.n_iter
