@@ -66,9 +66,7 @@ class Gaussian(Likelihood):
             inverse, constants = inverse * mask, constants * mask
         dtype = torch.promote_types(location.dtype, torch.float32)
         location, target = location.to(dtype), (X * inverse).to(dtype)
-        # Where no gradient is wanted, nobody needs the locations afterwards.
-        own = location if torch.is_inference_mode_enabled() and location.is_inference() else None
-        standardized = torch.addcmul(target, location, inverse.to(dtype), value=-1.0, out=own)
+        standardized = torch.addcmul(target, location, inverse.to(dtype), value=-1.0)
         squares = torch.linalg.vector_norm(standardized, dim=-1).to(X.dtype).square()
         width = torch.broadcast_shapes(constants.shape, X.shape[-1:])
         return -0.5 * squares - constants.expand(width).sum(-1)
