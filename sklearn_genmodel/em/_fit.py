@@ -238,12 +238,18 @@ def _contenders(search: Search, rows: Rows, compact: Rows, options: FitOptions) 
         resp = np.ones((len(search.rows), 1))
         theta = theta_from_resp(family, search.rows, resp, search.pooled, options.m_step)
         return [Contender("all rows", theta)]
-    n_init, n_moves = effort(family, search.rows, n_components, len(compact))
+    sampled = len(search.rows) < len(compact)
+    # By weight, so that a weight of 2 is a repeated row where large data are not merged, too.
+    n_rows = int(compact.total_weight) if sampled else len(compact)
+    n_init, n_moves = effort(family, search.rows, n_components, n_rows)
     if options.n_init != "auto":
         n_init, n_moves = int(options.n_init), 0
     contenders = search.run(init, n_init, n_moves if init == "auto" else 0)
-    if (n_larger := larger_sample(len(compact))) > len(search.rows):
-        replace(search.runs, rows=row_sample(compact, n_larger)).polish(contenders[0])
+    n_larger = min(larger_sample(n_rows), len(compact))
+    if sampled and n_larger > len(search.rows):
+        winner = replace(contenders[0])
+        replace(search.runs, rows=row_sample(compact, n_larger)).polish(winner)
+        contenders[0] = contenders[0] if winner.broken else winner
     return contenders
 
 

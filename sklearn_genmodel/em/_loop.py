@@ -90,9 +90,7 @@ class Run:
 
     def advance(self, step: Step) -> None:
         """Make one pass more: from a proposal, or from the image where the last one misled."""
-        theta = self.image
-        if self.trusting and not self.rejected:
-            theta = self.accelerator.propose(self.point, self.image, self.convergence)
+        theta = self._proposal()
         self.plain = theta is self.image
         try:
             # What a proposal beyond all bounds overflows is told by its bound.
@@ -103,7 +101,8 @@ class Run:
                 raise
             bound = -np.inf
         best = self.bounds[-1]
-        self.rejected = not self.plain and not bound >= best - SLACK * abs(best)
+        rises = np.isfinite(bound) and bound >= best - SLACK * abs(best)
+        self.rejected = not (self.plain or rises)
         if self.plain and self.misled(bound):
             self.go_back()
         elif self.rejected:
@@ -112,6 +111,17 @@ class Run:
         else:
             self._accept(theta, trial, bound)
         self.convergence.update(self.bounds[-1], plain=self.plain)
+
+    def _proposal(self) -> Theta:
+        """Where the accelerator leads; the image where it is not asked, or cannot tell."""
+        if not self.trusting or self.rejected:
+            return self.image
+        try:
+            with np.errstate(all="ignore"):
+                return self.accelerator.propose(self.point, self.image, self.convergence)
+        except np.linalg.LinAlgError:
+            # Its decompositions did not converge: plain EM goes on regardless.
+            return self.image
 
     def _accept(self, theta: Theta, image: Theta, bound: float) -> None:
         if self.plain:
@@ -181,13 +191,14 @@ def run_em(
             save(run)
         resumed = False
         run.advance(step)
-    last = evaluate(run.image)
+    last, converged = evaluate(run.image), run.convergence.converged
     if run.misled(last):
         run.go_back()
-        last = evaluate(run.image)
+        run.bounds.pop()
+        last, converged = evaluate(run.image), False
     bounds = [*run.bounds, _checked(last, run.bounds[-1])]
     rising = np.maximum.accumulate(bounds)
-    return EMResult(run.image, rising, run.convergence.n_iter, run.convergence.converged, stop)
+    return EMResult(run.image, rising, run.convergence.n_iter, converged, stop)
 
 
 def _checked(bound: float, previous: float) -> float:

@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 # Steps whose changes of the residual are remembered, and how many make a proposal.
 ORDER, FEWEST = 12, 2
 # Damping added to the eigenvalues, and its factors after a proposal that raised the bound or not.
-DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e-6, 1.0
+DAMPING, UNDAMPED, LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e-12, 1e-6, 1.0
 EASED, RAISED = 0.2, 10.0
 # A coordinate moves no further than this at once: a longer leap may land in another basin.
 LONGEST_MOVE = 0.25
@@ -75,7 +75,7 @@ class Multisecant:
         if not self.proposing or len(self.points) <= FEWEST:
             return image
         proposal = newton_step(self.points, self.residuals, self.damping)
-        self.damping *= EASED
+        self.damping = max(EASED * self.damping, UNDAMPED)
         return self.chart.theta(proposal) if np.isfinite(proposal).all() else image
 
     def reject(self) -> None:

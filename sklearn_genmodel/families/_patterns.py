@@ -8,8 +8,9 @@ many rows are computed together, in arrays of full size with zeros where a colum
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,8 @@ Positions = NDArray[np.intp]
 
 # Floats of the largest array in which patterns are computed together.
 FLOATS_AT_A_TIME = 2**18
+# Conditionals are kept from the densities of a block to its moments up to this many floats.
+MOST_KEPT = 2**22
 
 
 class Conditional(NamedTuple):
@@ -44,7 +47,8 @@ class Conditional(NamedTuple):
 class Group(NamedTuple):
     """Rows of several patterns: positions (P, r), and 0 (1 otherwise) where a row only fills up."""
 
-    conditional: Conditional
+    seen: NDArray[np.bool_]
+    conditional: Callable[[], Conditional]
     rows: Positions
     real: Array
 
@@ -111,13 +115,15 @@ class IncompleteRows:
         """The rows of every pattern with a column observed, in groups of about as many rows."""
         order, starts, counts = _patterns(~np.isnan(X))
         seen = ~np.isnan(X[order[starts]])
-        groups = []
+        groups, kept = [], 0
         for chosen in self._together(counts, np.asarray(seen.any(axis=1))):
             place = np.arange(counts[chosen].max())
             real = place < counts[chosen, None]
             rows = order[starts[chosen, None] + np.where(real, place, 0)]
-            conditional = condition(self.covariances, seen[chosen])
-            groups.append(Group(conditional, rows, real.astype(np.float64)))
+            conditional = partial(condition, self.covariances, seen[chosen])
+            kept += 3 * len(chosen) * self.covariances.size
+            once = cache(conditional) if kept <= MOST_KEPT else conditional
+            groups.append(Group(seen[chosen], once, rows, real.astype(np.float64)))
         return groups
 
     def densities(self, X: Array, groups: list[Group]) -> tuple[Array, Array]:
@@ -128,7 +134,7 @@ class IncompleteRows:
         log_prob = np.zeros((len(self.means), len(X)))
         half_log_det = np.zeros_like(log_prob)
         for group in groups:
-            seen, root, _, _, half = group.conditional
+            seen, root, _, _, half = group.conditional()
             distances = np.square(root @ self._centred(X, group)).sum(axis=2)
             constant = 0.5 * LOG_2PI * seen.sum(axis=1)[:, None] + half
             log_prob[:, group.rows] = (-0.5 * distances - constant[..., None]).swapaxes(0, 1)
@@ -146,7 +152,7 @@ class IncompleteRows:
         counts, sums = np.zeros(len(self.means)), np.zeros_like(self.means)
         products = np.zeros_like(self.covariances)
         for group in groups:
-            _, _, extension, residual, _ = group.conditional
+            _, _, extension, residual, _ = group.conditional()
             y = self._centred(X, group)
             weights = (scaled[:, group.rows] * group.real).swapaxes(0, 1)
             totals = (resp[:, group.rows] * group.real).sum(axis=2)
@@ -162,7 +168,7 @@ class IncompleteRows:
         """Columns about the means, 0 where they are missing, (P, K, d, r)."""
         values = X[group.rows].swapaxes(1, 2)[:, None]
         centred: Array = values - self.means[:, :, None]
-        return np.where(group.conditional.seen[:, None, :, None], centred, 0.0)
+        return np.where(group.seen[:, None, :, None], centred, 0.0)
 
     def _together(self, counts: Positions, some: NDArray[np.bool_]) -> Iterator[Positions]:
         """Patterns with something observed whose numbers of rows differ by less than a factor 2."""

@@ -164,20 +164,56 @@ def test_a_proposal_that_no_m_step_can_reach_is_taken_back():
 
     rows, theta = deaths([1.0, 2.0])
     (BEST,) = run(Poisson(), rows, theta, None).theta.params
+
+    def confined(max_iter, beyond):
+        return run_em(
+            make_step(Confined(), rows),
+            theta,
+            Convergence(0.0, max_iter),
+            evaluate=lambda theta: lower_bound(Poisson(), theta, rows),
+            accelerator=beyond,
+        )
+
     beyond = Beyond()
-    result = run_em(
-        make_step(Confined(), rows),
-        theta,
-        Convergence(0.0, 30),
-        evaluate=lambda theta: lower_bound(Poisson(), theta, rows),
-        accelerator=beyond,
-    )
+    result = confined(30, beyond)
     # The proposal and the pass that found it out are lost.
     plain = run(Confined(), rows, theta, None, tol=0.0, max_iter=28)
     assert beyond.turn == 5
     assert result.theta.params.rates.max() == 2.5
     assert np.diff(result.lower_bounds).min() >= 0.0
     assert result.lower_bound == pytest.approx(plain.lower_bound, abs=1e-13)
+    for max_iter in (4, 5, 6):
+        assert len(confined(max_iter, Beyond()).lower_bounds) == max_iter + 1
+
+
+@pytest.mark.parametrize("max_iter", [4, 5, 6, 7])
+def test_the_last_pass_may_be_the_one_that_misleads(max_iter):
+    """A bound for the start and one for every pass, whenever the run is cut short."""
+
+    class Unbounded(Reckless):
+        """Proposes once, and the step claims an infinite bound for it."""
+
+        def propose(self, theta, image, convergence):
+            self.turn += 1
+            return Theta(image.weights, image.params) if self.turn == 4 else image
+
+    rows, theta = deaths([1.0, 2.0])
+    step, accelerated = make_step(Poisson(), rows), Unbounded()
+
+    def lying(theta):
+        image, bound = step(theta)
+        return image, np.inf if accelerated.turn == 4 and not accelerated.rejected else bound
+
+    result = run_em(
+        lying,
+        theta,
+        Convergence(0.0, max_iter),
+        evaluate=lambda theta: lower_bound(Poisson(), theta, rows),
+        accelerator=accelerated,
+    )
+    assert len(result.lower_bounds) == max_iter + 1
+    assert np.isfinite(result.lower_bounds).all()
+    assert result.lower_bound == pytest.approx(lower_bound(Poisson(), result.theta, rows))
 
 
 def test_hardly_any_pair_of_gaussians_takes_more():
