@@ -16,6 +16,7 @@ from sklearn_genmodel.vae._likelihood import Likelihood
 from sklearn_genmodel.vae._module import VAEModule
 from sklearn_genmodel.vae._networks import Dense, build_network
 from sklearn_genmodel.vae._state import TrainingState
+from sklearn_genmodel.vae._streaming import StreamedRows, place_rows
 from sklearn_genmodel.vae._tables import make_likelihood
 from sklearn_genmodel.vae._training import Training, TrainingOptions
 
@@ -145,11 +146,17 @@ def make_training(
     return Training(model.module, rows, held_out, options, state, (train_offset, offset))
 
 
-def _part(model: Model, X: Array, weights: Array | None, index: Any) -> tuple[Rows, float]:
+def _part(
+    model: Model, X: Array, weights: Array | None, index: Any
+) -> tuple[Rows | StreamedRows, float]:
     """Rows of some positions, and their weighted mean log-Jacobian."""
     part, weight = X[index], None if weights is None else weights[index]
-    rows = make_rows(part, weight, model.module.likelihood, model.scaling, model.module.like)
-    return rows, float(np.average(model.scaling.log_jacobian(part), weights=weight))
+    like = model.module.like
+    on_host = like.new_empty(0, device="cpu")
+    rows = make_rows(part, weight, model.module.likelihood, model.scaling, on_host)
+    return place_rows(rows, like.device), float(
+        np.average(model.scaling.log_jacobian(part), weights=weight)
+    )
 
 
 def _options(vae: Any) -> TrainingOptions:

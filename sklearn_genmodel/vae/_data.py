@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,20 +55,30 @@ class Rows(NamedTuple):
     mask: Any
     weights: Any
 
+    def map(self, function: Callable[[Any], Any]) -> Rows:
+        """Apply a function to every tensor; one that is used twice stays one."""
+        inputs = function(self.inputs)
+        cells = inputs if self.cells is self.inputs else function(self.cells)
+        mask = None if self.mask is None else function(self.mask)
+        return Rows(inputs, cells, mask, function(self.weights))
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that the tensors take."""
+        different = {id(values): values for values in self if values is not None}
+        return sum(values.nbytes for values in different.values())
+
     def take(self, index: Any) -> Rows:
         """Rows by their positions."""
-        inputs = self.inputs.index_select(0, index)
-        same = self.cells is self.inputs
-        cells = inputs if same else self.cells.index_select(0, index)
-        mask = None if self.mask is None else self.mask.index_select(0, index)
-        return Rows(inputs, cells, mask, self.weights.index_select(0, index))
+        return self.map(lambda values: values.index_select(0, index))
+
+    def takes(self, indices: Iterable[Any]) -> Iterator[Rows]:
+        """Rows by their positions, part by part."""
+        return map(self.take, indices)
 
     def block(self, block: slice) -> Rows:
         """Rows of a slice, as views."""
-        inputs = self.inputs[block]
-        cells = inputs if self.cells is self.inputs else self.cells[block]
-        mask = None if self.mask is None else self.mask[block]
-        return Rows(inputs, cells, mask, self.weights[block])
+        return self.map(lambda values: values[block])
 
     def split(self, size: int) -> list[Rows]:
         """Batches of one size, as views."""

@@ -228,7 +228,7 @@ class _VampModule(nn.Module):
         self.started = True
         rows = torch.as_tensor(rng.integers(len(inputs), size=len(self.inputs)))
         with torch.no_grad():
-            self.inputs += inputs[rows.to(inputs.device)]
+            self.inputs += inputs[rows.to(inputs.device)].to(self.inputs)
 
 
 def _first_clusters(latents: Array, n_components: int, rng: np.random.Generator) -> Array:

@@ -6,7 +6,7 @@ change between calls, nor with the rows that are scored beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from sklearn_genmodel.vae._module import (
     gaussian_entropy,
 )
 from sklearn_genmodel.vae._networks import reusing_memory
+from sklearn_genmodel.vae._streaming import StreamedRows
 
 __all__ = [
     "Bound",
@@ -86,13 +87,13 @@ def shared_draws(module: VAEModule, n_draws: int, *, whiten: bool) -> Any:
 
 
 def by_blocks(
-    rows: Rows, n_draws: int, function: Callable[[Rows], tuple[Any, ...]]
+    rows: Rows | StreamedRows, n_draws: int, function: Callable[[Rows], tuple[Any, ...]]
 ) -> tuple[Array, ...]:
     """Apply a function to blocks of rows, and join each of the arrays that it returns.
 
     Parameters
     ----------
-    rows : Rows
+    rows : Rows or StreamedRows
     n_draws : int
         Draws per row, for the size of a block.
     function : callable
@@ -105,7 +106,9 @@ def by_blocks(
     return _joined(rows.split(_block_size(rows, n_draws)), function)
 
 
-def _joined(blocks: list[Rows], function: Callable[[Rows], tuple[Any, ...]]) -> tuple[Array, ...]:
+def _joined(
+    blocks: Iterable[Rows], function: Callable[[Rows], tuple[Any, ...]]
+) -> tuple[Array, ...]:
     with torch.inference_mode():
         parts = [tuple(map(to_array, function(block))) for block in blocks]
     return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
@@ -266,7 +269,7 @@ def resampled_outputs(module: VAEModule, rows: Rows, n_draws: int, rng: np.rando
     return torch.as_tensor(by_blocks(rows, n_draws, outputs)[0])
 
 
-def count_active(module: VAEModule, rows: Rows) -> int:
+def count_active(module: VAEModule, rows: Rows | StreamedRows) -> int:
     """Number of latent units whose posterior mean varies over the rows: variance above 0.01.
 
     References
@@ -278,7 +281,7 @@ def count_active(module: VAEModule, rows: Rows) -> int:
     return int(np.sum(means.var(axis=0) > ACTIVE_VARIANCE))
 
 
-def _block_size(rows: Rows, n_draws: int) -> int:
+def _block_size(rows: Rows | StreamedRows, n_draws: int) -> int:
     """Rows of a block."""
     width = max(rows.cells.shape[1], NARROWEST)
     return max(1, CELLS_AT_A_TIME // (n_draws * width))

@@ -1,7 +1,7 @@
 """The training loop: stochastic gradients of the bound, epoch by epoch (L13).
 
-Rows stay on the device. An epoch is one permutation in batches of one size, the last filled up
-with rows of weight 0, and ends with the one synchronisation that reads its sums.
+Rows stay on the device if they fit there. An epoch is one permutation in batches of one size, the
+last filled up with rows of weight 0, and ends with the one synchronisation that reads its sums.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from sklearn_genmodel.vae._optimizers import load_state, make_optimizer, set_ste
 from sklearn_genmodel.vae._priors import Components
 from sklearn_genmodel.vae._state import Epoch, TrainingState
 from sklearn_genmodel.vae._steps import make_step
+from sklearn_genmodel.vae._streaming import StreamedRows
 
 __all__ = ["Training", "TrainingOptions", "run_epochs"]
 
@@ -76,8 +77,8 @@ class Training:
     ----------
     module : VAEModule
         Trained in place.
-    rows : Rows
-    held_out : Rows or None
+    rows : Rows or StreamedRows
+    held_out : Rows, StreamedRows or None
         For validation.
     options : TrainingOptions
     state : TrainingState
@@ -89,8 +90,8 @@ class Training:
     def __init__(
         self,
         module: VAEModule,
-        rows: Rows,
-        held_out: Rows | None,
+        rows: Rows | StreamedRows,
+        held_out: Rows | StreamedRows | None,
         options: TrainingOptions,
         state: TrainingState,
         offsets: tuple[float, float] = (0.0, 0.0),
@@ -175,8 +176,8 @@ class Training:
             posteriors = Components(means.new_zeros(len(means)), means, log_scales)
             self.module.prior.start(posteriors, self.rows.inputs, rng)
 
-    def _noise_for(self, rows: Rows) -> Any:
-        generator = torch.Generator(device=rows.inputs.device)
+    def _noise_for(self, rows: Rows | StreamedRows) -> Any:
+        generator = torch.Generator(device=self.module.like.device)
         generator.manual_seed(int(self.now.seeds[1]))
         return self._noise(len(rows.weights), generator)
 
@@ -209,11 +210,11 @@ class Training:
         order = torch.randperm(n_rows, generator=self.generator, device=self.generator.device)
         n_fill = n_batches * size - n_rows
         order = torch.cat([order, order[:n_fill]])
-        for first in range(0, n_batches, BATCHES_AT_A_TIME):
-            n_here = min(BATCHES_AT_A_TIME, n_batches - first)
-            rows = self.rows.take(order[first * size : (first + n_here) * size])
-            noise = self._noise(size, self.generator, n_here)
-            if first + n_here == n_batches and n_fill:
+        n_taken = 0
+        for rows in self.rows.takes(order.split(BATCHES_AT_A_TIME * size)):
+            n_taken += len(rows.weights)
+            noise = self._noise(size, self.generator, len(rows.weights) // size)
+            if n_taken == len(order) and n_fill:
                 rows.weights[-n_fill:] = 0.0
             yield from zip(rows.split(size), noise, strict=True)
 
