@@ -63,7 +63,7 @@ class Run:
     plain, rejected : bool
         Whether the last pass was plain EM, and whether its proposal lowered the bound.
     before : tuple of Theta, Theta and int, or None
-        Point, image and number of bounds before the proposals that no plain pass has followed.
+        Point, image and number of bounds before the first proposal that was taken.
     trusting : bool
         False once a proposal lay outside of what the M-step can reach: beyond a floor, say.
     """
@@ -97,7 +97,7 @@ class Run:
             with np.errstate(all=None if self.plain else "ignore"):
                 trial, bound = step(theta)
         except BROKEN_RUN:
-            if self.plain:
+            if self.plain and self.before is None:
                 raise
             bound = -np.inf
         best = self.bounds[-1]
@@ -124,15 +124,13 @@ class Run:
             return self.image
 
     def _accept(self, theta: Theta, image: Theta, bound: float) -> None:
-        if self.plain:
-            self.before = None
-        elif self.before is None:
+        if not self.plain and self.before is None:
             self.before = self.point, self.image, len(self.bounds)
         self.bounds.append(_checked(bound, self.bounds[-1]))
         self.point, self.image = theta, image
 
     def misled(self, bound: float) -> bool:
-        """Whether plain EM falls from where proposals led, which the M-step cannot reach then."""
+        """Whether plain EM falls, or breaks, after proposals: they led where no M-step leads."""
         return self.before is not None and _falls(bound, self.bounds[-1])
 
     def go_back(self) -> None:

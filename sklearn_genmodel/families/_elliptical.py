@@ -31,8 +31,6 @@ __all__ = ["Elliptical"]
 
 # So few components that those who prefer products per component do so from few columns on.
 FEW_COMPONENTS = 2
-# Share of itself to which the floor may sink.
-LOWEST_FLOOR = 0.5
 
 
 class Elliptical(Family):
@@ -45,6 +43,8 @@ class Elliptical(Family):
     support: ClassVar[Support] = REALS
     allow_nan: ClassVar[bool] = True
     scatter_name: ClassVar[str]
+    # Share of itself to which the floor may sink; 0 where its unit may change at will.
+    lowest_floor: ClassVar[float] = 0.0
 
     covariance_type: str
     reg_covar: float
@@ -256,7 +256,7 @@ class Elliptical(Family):
             # still if the floor rises no higher than the current matrices. Those far below it are
             # no result of an M-step, but an extrapolation: they are not to drag the floor along.
             matrices = structure.dense(current, *locations.shape)
-            reached = np.clip(thinnest(matrices, np.diag(minimum)).min(), LOWEST_FLOOR, 1.0)
+            reached = np.clip(thinnest(matrices, np.diag(minimum)).min(), self.lowest_floor, 1.0)
             minimum = np.maximum(minimum * reached, TINY)
         floored = structure.constrained(scatter, counts, d, minimum, current)
         return locations, floored, True

@@ -96,6 +96,7 @@ class Gaussian(Elliptical):
     """
 
     scatter_name: ClassVar[str] = "covariances"
+    lowest_floor: ClassVar[float] = 0.1
 
     def __init__(
         self,
