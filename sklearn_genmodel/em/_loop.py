@@ -94,7 +94,7 @@ class Run:
         self.plain = theta is self.image
         try:
             # What a proposal beyond all bounds overflows is told by its bound.
-            with np.errstate(all=None if self.plain else "ignore"):
+            with np.errstate(all=None if self.plain and self.before is None else "ignore"):
                 trial, bound = step(theta)
         except BROKEN_RUN:
             if self.plain and self.before is None:
