@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.em._chart import Chart
 from sklearn_genmodel.em._convergence import Convergence
+from sklearn_genmodel.em._expectation import Theta
 from sklearn_genmodel.em._loop import Accelerator
 from sklearn_genmodel.em._multisecant import Multisecant
-from sklearn_genmodel.em._steps import Theta
 from sklearn_genmodel.families import Family
 
 __all__ = ["Anderson", "Plain", "Squarem", "accelerator"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel.em._steps import Theta
+from sklearn_genmodel.em._expectation import Theta
 from sklearn_genmodel.families import Family
 
 __all__ = ["Chart"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sklearn_genmodel.em._steps import Theta
+from sklearn_genmodel.em._expectation import Theta
 
 __all__ = ["Contender", "alike", "raised"]
 

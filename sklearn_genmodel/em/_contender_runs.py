@@ -11,10 +11,11 @@ import numpy as np
 from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._contender import Contender
 from sklearn_genmodel.em._convergence import Convergence
+from sklearn_genmodel.em._expectation import Theta
 from sklearn_genmodel.em._loop import BROKEN_RUN, run_em
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._rows import Rows
-from sklearn_genmodel.em._steps import Step, Theta, blocked_step, lower_bound, stacked_step
+from sklearn_genmodel.em._steps import Step, blocked_step, lower_bound, stacked_step
 from sklearn_genmodel.families import Family
 
 __all__ = ["ContenderRuns"]

@@ -13,11 +13,12 @@ from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._contender import Contender
 from sklearn_genmodel.em._convergence import Convergence
 from sklearn_genmodel.em._effort import effort, larger_sample, sample_size
+from sklearn_genmodel.em._expectation import Theta
 from sklearn_genmodel.em._loop import BROKEN_RUN, EMResult, Monitor, Run, run_em
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._rows import Rows, canonical_rows, row_sample
 from sklearn_genmodel.em._search import Search
-from sklearn_genmodel.em._steps import Theta, blocked_step, lower_bound, theta_from_resp
+from sklearn_genmodel.em._steps import blocked_step, lower_bound, theta_from_resp
 from sklearn_genmodel.families import Family
 
 __all__ = ["FitOptions", "StartResult", "fit_mixture"]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel.em._convergence import Convergence
-from sklearn_genmodel.em._steps import Step, Theta
+from sklearn_genmodel.em._expectation import Theta
+from sklearn_genmodel.em._steps import Step
 
 __all__ = ["BROKEN_RUN", "Accelerator", "EMResult", "Monitor", "Run", "run_em"]
 

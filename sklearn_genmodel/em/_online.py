@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_genmodel.em._expectation import Theta, expectation
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._rows import Rows
-from sklearn_genmodel.em._steps import Theta, expectation
 from sklearn_genmodel.families import Family
 
 __all__ = ["OnlineState", "online_step"]

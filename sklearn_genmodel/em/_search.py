@@ -18,15 +18,12 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.em._contender import Contender, alike, raised
 from sklearn_genmodel.em._contender_runs import ContenderRuns
+from sklearn_genmodel.em._expectation import Theta
 from sklearn_genmodel.em._init import agreeing_order, complete, partitions, whitened
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._moves import Mover
 from sklearn_genmodel.em._rows import Rows
-from sklearn_genmodel.em._steps import (
-    Theta,
-    map_rows,
-    theta_from_resp,
-)
+from sklearn_genmodel.em._steps import map_rows, theta_from_resp
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.variational import log_normalize
 

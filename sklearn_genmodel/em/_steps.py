@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_genmodel.em._expectation import (
+    Expectation,
+    Theta,
+    constants_of,
+    expectation,
+    log_joint,
+    pass_width,
+    reduce_blocks,
+)
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._rows import Block, Rows
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.variational import log_normalize
 
 __all__ = [
-    "Expectation",
     "Step",
-    "Theta",
     "blocked_step",
-    "expectation",
     "lower_bound",
     "map_rows",
     "stacked_step",
@@ -28,30 +34,9 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-TINY = float(np.finfo(np.float64).tiny)
 MAXIMUM_LIKELIHOOD = MStep()
 
-
-class Theta(NamedTuple):
-    """All parameters of a mixture: ``weights`` (n_components,) and the family's ``params``."""
-
-    weights: Array
-    params: Any
-
-
 Step = Callable[[Theta], tuple[Theta, float]]
-
-
-class Expectation(NamedTuple):
-    """What a pass adds up: log-evidence per mixture, weight per component, statistics."""
-
-    log_evidence: Array
-    counts: Array
-    stats: Any
-
-    def merge(self, other: Expectation) -> Expectation:
-        """The expectation over the rows of both."""
-        return Expectation(*(a + b for a, b in zip(self, other, strict=True)))
 
 
 def blocked_step(family: Family, rows: Rows, m_step: MStep = MAXIMUM_LIKELIHOOD) -> Step:
@@ -99,49 +84,19 @@ def stacked_step(
     """
     base = _mean_log_base_measure(family, rows)
 
+    @cache
+    def constants(n_components: int) -> Any:
+        return constants_of(family, rows, n_components)
+
     def step(theta: Theta, n_mixtures: int) -> tuple[Theta, Array]:
-        total = expectation(family, theta, rows, n_mixtures)
+        known = constants(len(theta.weights)) if n_mixtures == 1 else None
+        total = expectation(family, theta, rows, n_mixtures, known)
         weights = m_step.weights(total.counts.reshape(n_mixtures, -1)).ravel()
         log_prior = _log_prior(family, m_step, theta, n_mixtures)
         bounds = (total.log_evidence + log_prior) / rows.total_weight + base
         return Theta(weights, m_step.params(family, total.stats)), bounds
 
     return step
-
-
-def expectation(family: Family, theta: Theta, rows: Rows, n_mixtures: int = 1) -> Expectation:
-    """E-step: what the M-step needs to know of the rows (L6).
-
-    Parameters
-    ----------
-    family : Family
-    theta : Theta
-        The components of all mixtures, those of a mixture side by side.
-    rows : Rows
-    n_mixtures : int, default=1
-
-    Returns
-    -------
-    expectation : Expectation
-        Its log-evidence lacks the base measure.
-    """
-    joint = log_joint(family, theta)
-
-    def expect(block: Block) -> Expectation:
-        log_prob, accumulate = joint(block.X)
-        grouped = log_prob.reshape(n_mixtures, -1, len(block.X))
-        if block.log_resp_prior is not None:
-            grouped += block.log_resp_prior
-        log_evidence, resp = log_normalize(grouped)
-        totals = log_evidence.sum(axis=1)
-        if block.sample_weight is not None:
-            totals = log_evidence @ block.sample_weight
-            resp *= block.sample_weight
-        resp = resp.reshape(log_prob.shape)
-        return Expectation(totals, resp.sum(axis=1), accumulate(resp))
-
-    total: Expectation = _reduce(expect, Expectation.merge, rows, _width(family, theta, rows))
-    return total
 
 
 def theta_from_resp(
@@ -176,34 +131,8 @@ def theta_from_resp(
         return Expectation(np.zeros(1), weighted.sum(axis=1), kernel(block.X)[1](weighted))
 
     width = family.width(rows.X.shape[1]) + n_components
-    total = _reduce(expect, Expectation.merge, rows, width)
+    total = reduce_blocks(expect, Expectation.merge, rows, width)
     return Theta(m_step.weights(total.counts), m_step.params(family, total.stats))
-
-
-def log_joint(
-    family: Family, theta: Theta
-) -> Callable[[Array], tuple[Array, Callable[[Array], Any]]]:
-    """Make log p(x, z = k), base measure left out, a function of a block of rows.
-
-    Parameters
-    ----------
-    family : Family
-    theta : Theta
-
-    Returns
-    -------
-    log_joint : callable
-        As `Family.kernel`, the log mixing weights added.
-    """
-    kernel = family.kernel(theta.params)
-    log_weights = np.log(np.maximum(theta.weights, TINY))[:, None]
-
-    def joint(X: Array) -> tuple[Array, Callable[[Array], Any]]:
-        log_prob, accumulate = kernel(X)
-        log_prob += log_weights
-        return log_prob, accumulate
-
-    return joint
 
 
 def lower_bound(
@@ -231,7 +160,7 @@ def lower_bound(
         values, _ = log_normalize(log_prob)
         return _weighted_sum(values, block)
 
-    total = _reduce(log_evidence, float.__add__, rows, _width(family, theta, rows))
+    total = reduce_blocks(log_evidence, float.__add__, rows, pass_width(family, theta, rows))
     total += float(_log_prior(family, m_step, theta, 1)[0])
     return float(total / rows.total_weight + _mean_log_base_measure(family, rows))
 
@@ -259,23 +188,8 @@ def map_rows(family: Family, theta: Theta, rows: Rows, function: Callable[[Array
             for block in rows.blocks(chunk)
         ]
 
-    parts = rows.map(run, rows.chunks(_width(family, theta, rows)))
+    parts = rows.map(run, rows.chunks(pass_width(family, theta, rows)))
     return np.concatenate([values for chunk in parts for values in chunk])
-
-
-def _reduce(
-    function: Callable[[Block], Any], merge: Callable[[Any, Any], Any], rows: Rows, width: int
-) -> Any:
-    """Merge a function's results over all blocks, chunk by chunk, in an order that is fixed."""
-
-    def run(chunk: list[slice]) -> Any:
-        return reduce(merge, map(function, rows.blocks(chunk)))
-
-    return reduce(merge, rows.map(run, rows.chunks(width)))
-
-
-def _width(family: Family, theta: Theta, rows: Rows) -> int:
-    return family.width(rows.X.shape[1]) + len(theta.weights)
 
 
 def _log_prior(family: Family, m_step: MStep, theta: Theta, n_mixtures: int) -> Array:
@@ -297,4 +211,4 @@ def _mean_log_base_measure(family: Family, rows: Rows) -> float:
         return _weighted_sum(values, block)
 
     width = family.width(rows.X.shape[1])
-    return float(_reduce(base, float.__add__, rows, width) / rows.total_weight)
+    return float(reduce_blocks(base, float.__add__, rows, width) / rows.total_weight)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ __all__ = [
     "JointStats",
     "Kernel",
     "KindStats",
+    "Shortened",
     "WeightedRows",
     "map_params",
     "same_params",
@@ -71,6 +72,18 @@ def same_params(one: Any, other: Any) -> bool:
     if isinstance(one, tuple):
         return all(map(same_params, one, other))
     return np.array_equal(one, other)
+
+
+class Shortened(NamedTuple):
+    """A pass without what is the same in every pass; see `Family.constants`.
+
+    ``kernel`` is for the rest, None if nothing is left; ``log_prob``, in nats, and ``stats`` are
+    what it leaves out, summed over all rows.
+    """
+
+    kernel: Kernel | None
+    log_prob: float
+    stats: Any
 
 
 @dataclass(frozen=True)

@@ -19,19 +19,21 @@ from sklearn_genmodel.families._triangles import exceeds, upper_triangle
 __all__ = ["Full", "Structure", "Tied", "normalizer"]
 
 LOG_2PI = float(np.log(2.0 * np.pi))
-TRIANGULAR = 13.0
+TRIANGULAR = 11.0
 
 
 class Structure(ABC):
     """What `Gaussian` asks of a covariance structure; K components, d features.
 
     ``coupled``: the components have something in common; ``shared``: the covariances lack the
-    component axis; ``has_coordinates``: `to_vector` and `from_vector` are defined.
+    component axis; ``has_coordinates``: `to_vector` and `from_vector` are defined; ``divides``:
+    `covariances` only divides the scatter by the counts.
     """
 
     coupled: bool = False
     shared: bool = False
     has_coordinates: bool = True
+    divides: bool = False
 
     @abstractmethod
     def factor(self, covariances: Any) -> Any:
@@ -129,8 +131,12 @@ class Structure(ABC):
         return False
 
     def prefers_rows(self, n_features: int) -> bool:
-        """Whether the features of a row are to lie side by side in memory."""
+        """Whether products with rows as they lie and with their `second_order` are cheapest."""
         return False
+
+    def second_order(self, rows: Array, out: Array) -> Array:
+        """Write the second-order terms of rows, (n_rows, width - 1 - n_features)."""
+        raise NotImplementedError
 
     @property
     def compares(self) -> bool:
@@ -151,6 +157,8 @@ class Structure(ABC):
 
 class Full(Structure):
     """One covariance matrix per component, (K, d, d); products are packed upper triangles."""
+
+    divides: bool = True
 
     def factor(self, covariances: Array) -> Array:
         return np.asarray(np.linalg.cholesky(covariances), dtype=np.float64)
@@ -198,7 +206,7 @@ class Full(Structure):
 
     def prefers_triangular(self, n_components: int, n_features: int) -> bool:
         # Where each costs the same, as measured for 1 to 64 components and 10 to 100 columns.
-        return n_features > TRIANGULAR * n_components**0.6
+        return bool(n_features > TRIANGULAR * n_components**0.5)
 
     def products(self, resp: Array, y: Array) -> Array:
         return triangular.packed_square(y, resp)[None]

@@ -9,12 +9,14 @@ from sklearn_genmodel.families._covariance import Structure, normalizer
 
 __all__ = ["Diagonal", "Spherical", "TiedDiagonal", "TiedSpherical"]
 
-# From so many features on, copies of rows that stay rows are cheaper than transposed ones.
-WIDE = 48
+# From so many features on, products with rows as they lie are cheaper than with columns.
+WIDE = 32
 
 
 class Diagonal(Structure):
     """Variances per component and column, (K, d)."""
+
+    divides: bool = True
 
     def factor(self, covariances: Array) -> Array:
         return np.sqrt(covariances)
@@ -30,6 +32,9 @@ class Diagonal(Structure):
 
     def complete(self, features: Array, n_features: int, whitener: Array) -> None:
         np.square(features[1 : 1 + n_features], out=features[1 + n_features :])
+
+    def second_order(self, rows: Array, out: Array) -> Array:
+        return np.square(rows, out=out)
 
     def prefers_rows(self, n_features: int) -> bool:
         return n_features >= WIDE
@@ -90,6 +95,10 @@ class Spherical(Diagonal):
     def complete(self, features: Array, n_features: int, whitener: Array) -> None:
         x = features[1:-1]
         np.einsum("ij,ij->j", x, x, out=features[-1])
+
+    def second_order(self, rows: Array, out: Array) -> Array:
+        np.einsum("ij,ij->i", rows, rows, out=out[:, 0])
+        return out
 
     def pair(self, a: Array, b: Array) -> Array:
         product: Array = np.einsum("ki,ki->k", a, b)[:, None]

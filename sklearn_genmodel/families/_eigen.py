@@ -48,6 +48,7 @@ class Decomposed(Full):
 
     coupled: bool = True
     has_coordinates: bool = False
+    divides: bool = False
     unit_free: ClassVar[bool] = False
 
     @abstractmethod

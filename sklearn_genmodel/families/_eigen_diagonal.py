@@ -28,6 +28,7 @@ class VEI(Diagonal):
     """Diagonal covariances of one shape, (K, d)."""
 
     coupled: bool = True
+    divides: bool = False
 
     def covariances(
         self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
@@ -57,6 +58,7 @@ class EVI(Diagonal):
     """Diagonal covariances of one volume, (K, d)."""
 
     coupled: bool = True
+    divides: bool = False
 
     def covariances(
         self, scatter: Array, counts: Array, n_features: int, current: Array | None = None

@@ -29,9 +29,6 @@ from sklearn_genmodel.families._support import REALS, Support
 
 __all__ = ["Elliptical"]
 
-# So few components that those who prefer products per component do so from few columns on.
-FEW_COMPONENTS = 2
-
 
 class Elliptical(Family):
     """Families whose first two parameters are locations and scatter matrices of some structure.
@@ -139,9 +136,7 @@ class Elliptical(Family):
         return n_components * n_features + self._structure.n_parameters(n_components, n_features)
 
     def width(self, n_features: int) -> int:
-        """Size of (1, x, second-order terms), or of a few rows where these are not formed."""
-        if self._structure.prefers_triangular(FEW_COMPONENTS, n_features):
-            return 4 * n_features
+        """Size of (1, x, second-order terms)."""
         return self._structure.width(n_features)
 
     def to_vector(self, params: Any, like: Any) -> Array:

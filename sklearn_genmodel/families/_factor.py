@@ -62,6 +62,8 @@ class Factor(Full):
         Variances per component and column, per column, per component, or one.
     """
 
+    divides: bool = False
+
     def __init__(self, n_factors: int, loadings: str, noise: str) -> None:
         self.n_factors, self.loadings = n_factors, loadings
         self.tied, self.spherical = noise.startswith("tied"), noise.endswith("spherical")

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel.families._arrays import Array, Kernel
+from sklearn_genmodel.families._arrays import Array, Kernel, Shortened
 from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._constants import constant_moments, shortened_pass
 from sklearn_genmodel.families._constraints import Constraints, overwritten
 from sklearn_genmodel.families._elliptical import Elliptical
 from sklearn_genmodel.families._moments import Moments, gaussian_kernel
@@ -156,6 +157,14 @@ class Gaussian(Elliptical):
         if "means" in held:
             stats = stats.pinned(held["means"])
         return overwritten(self.m_step(stats), constraints)
+
+    def constants(self, X: Array, sample_weight: Array, n_components: int) -> Moments | None:
+        """Moments of complete rows, if there is one component or one covariance."""
+        return constant_moments(self._structure, X, sample_weight, n_components)
+
+    def shortened(self, params: GaussianParams, constants: Moments) -> Shortened | None:
+        """A pass over what the components differ in."""
+        return shortened_pass(*params, constants)
 
     def kernel(self, params: GaussianParams) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel.families._arrays import Array, map_params
+from sklearn_genmodel.families._arrays import Array, Shortened, map_params
 from sklearn_genmodel.families._constraints import Constraints
 from sklearn_genmodel.families._data_hooks import DataHooks
 
@@ -183,6 +183,38 @@ class EngineHooks(DataHooks):
             Empty where the likelihood does not depend on a floor.
         """
         return np.empty(0, dtype=np.intp)
+
+    def constants(self, X: Array, sample_weight: Array, n_components: int) -> Any:
+        """Statistics of rows that are the same in every pass, whatever the responsibilities.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, n_features)
+        sample_weight : ndarray of shape (n_rows,)
+        n_components : int
+
+        Returns
+        -------
+        constants : object with ``+``, or None
+            None if there are none.
+        """
+        return None
+
+    def shortened(self, params: Any, constants: Any) -> Shortened | None:
+        """Prepare a pass that leaves out what the constants tell of all rows.
+
+        Parameters
+        ----------
+        params : NamedTuple
+        constants : object
+            What `constants` found, of all rows.
+
+        Returns
+        -------
+        shortened : Shortened or None
+            None if at these parameters a pass leaves nothing out.
+        """
+        return None
 
     def width(self, n_features: int) -> int:
         """Number of floats that a row occupies in a pass; blocks of rows are cut to fit a cache.

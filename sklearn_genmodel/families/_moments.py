@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from threading import local
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,12 +16,10 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel
 from sklearn_genmodel.families._covariance import LOG_2PI, Structure
+from sklearn_genmodel.families._features import common_form, squares, weighing
 from sklearn_genmodel.families._patterns import IncompleteRows, packed
 
 __all__ = ["Densities", "Moments", "gaussian_kernel", "normal_densities"]
-
-# Largest sum of absolute terms for which natural . features keeps an error below 1e-8.
-CANCELLATION_LIMIT = 1e8
 
 
 @dataclass(frozen=True)
@@ -188,50 +185,19 @@ def _joined(
     return Densities(log_prob, lambda: half_log_det, n_observed, accumulate)
 
 
-class FeatureRows:
-    """Features of blocks of rows about an origin; a thread's last ones are overwritten.
-
-    A thread fills one array again and again: fresh ones would cost more than their content.
-
-    Parameters
-    ----------
-    structure : Structure
-    origin : ndarray of shape (n_features,)
-    whitener : object
-        What `structure` prepared.
-    """
-
-    def __init__(self, structure: Structure, origin: Array, whitener: Any) -> None:
-        self.structure, self.origin, self.whitener = structure, origin, whitener
-        self.workspace = local()
-
-    def __call__(self, X: Array) -> Array:
-        """Features of a block, (width, n_rows)."""
-        structure, own, d = self.structure, self.workspace, X.shape[1]
-        if getattr(own, "n_rows", -1) < len(X):
-            own.n_rows, shape = len(X), (structure.width(d), len(X))
-            own.features = np.ones(shape[::-1]).T if structure.prefers_rows(d) else np.ones(shape)
-        features: Array = own.features[:, : len(X)]
-        np.subtract(X.T, self.origin[:, None], out=features[1 : 1 + d])
-        structure.complete(features, d, self.whitener)
-        return features
-
-
 def _complete_rows(
     structure: Structure, means: Array, covariances: Any
 ) -> Callable[[Array], Densities]:
-    """Prepare the same for rows without missing values, for all components at once or by one."""
-    origin, (n_components, d) = means.mean(axis=0), means.shape
+    """Prepare the same for rows without missing values.
+
+    Components are computed together about a common origin; those so far from it that this would
+    lose digits, alone, about their own means.
+    """
+    n_components, d = means.shape
     factor = structure.factor(covariances)
     whitener = structure.whitener(factor)
-    feature_rows = FeatureRows(structure, origin, whitener)
-    if structure.prefers_triangular(n_components, d):
-        natural, alone = np.empty((n_components, 0)), np.arange(n_components)
-    else:
-        natural = structure.natural(means - origin, factor)
-        magnitude = _magnitude(structure, natural, means - origin, (factor, whitener))
-        alone = np.flatnonzero(magnitude > CANCELLATION_LIMIT)
-    together = len(alone) < n_components
+    form, origin = common_form(structure, means, factor, whitener)
+    alone, together = np.flatnonzero(form.cancels), not form.cancels.all()
     centers = np.repeat(origin[None], n_components, axis=0)
     centers[alone] = means[alone]
 
@@ -244,24 +210,23 @@ def _complete_rows(
         return structure.pair(np.zeros_like(means), np.zeros_like(means))
 
     def densities(X: Array) -> Densities:
-        features = feature_rows(X) if together else np.empty((0, len(X)))
-        log_prob = natural @ features if together else np.empty((n_components, len(X)))
+        features: Any = form.feature_rows(X) if together else None
+        log_prob = form.log_prob(features) if together else np.empty((n_components, len(X)))
         about = _centred(X, means, alone)
         for k in alone:
             # About a component's own mean nothing cancels.
-            whitened = structure.whiten(about(k), whitener, int(k))
-            distances = np.einsum("ij,ij->j", whitened, whitened)
+            distances = squares(structure.whiten(about(k), whitener, int(k)))
             log_prob[k] = -0.5 * (d * LOG_2PI + distances) - half_log_det()[k]
 
         def accumulate(scaled: Array, _: Array) -> Moments:
             if together:
                 kept = scaled.copy() if len(alone) else scaled
                 kept[alone] = 0.0
-                moments = structure.accumulate(kept, features, d)
+                moments = form.moments(kept, features)
             else:
                 moments = np.zeros(n_components), np.zeros_like(means), np.zeros_like(zeros())
             for k in alone:
-                own = structure.collect(scaled[k], about(k))
+                own = structure.collect(*weighing(scaled[k], about(k)))
                 _add_component(moments, own, k)
             counts, sums, products = moments
             return Moments(structure, centers, counts, sums, products, covariances)
@@ -278,15 +243,6 @@ def _centred(X: Array, means: Array, alone: NDArray[np.intp]) -> Callable[[np.in
         return np.asarray(X.T - means[k][:, None])
 
     return cache(about) if len(alone) == 1 else about
-
-
-def _magnitude(structure: Structure, natural: Array, means: Array, scale: tuple[Any, Any]) -> Array:
-    """Sum of absolute terms of natural . features, three standard deviations off each mean."""
-    factor, whitener = scale
-    far = np.abs(means) + 3.0 * structure.scales(factor)
-    features = np.abs(structure.features(far.T, whitener)[1:])
-    magnitude: Array = np.einsum("kf,fk->k", np.abs(natural[:, 1:]), features)
-    return magnitude
 
 
 def _add_component(moments: tuple[Array, ...], own: tuple[Array, ...], k: np.intp) -> None:

@@ -1,0 +1,98 @@
+"""What of a pass no responsibility changes: moments of all rows, collected once a fit.
+
+The responsibilities of a row add up to 1. Its quadratic term under a covariance that all components
+share is the same for each of them: it cancels in the responsibilities, and its sum over the rows is
+-tr(P C) / 2 with C the second moments of all rows. With one component this is true of every term.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sklearn_genmodel.families._arrays import Accumulate, Array, Shortened
+from sklearn_genmodel.families._covariance import Structure
+from sklearn_genmodel.families._features import first_order, natural_cancels
+from sklearn_genmodel.families._moments import Moments
+
+__all__ = ["constant_moments", "shortened_pass"]
+
+# Largest sum of absolute terms, per row, for which tr(P C) keeps an error below 1e-10.
+CANCELLATION_LIMIT = 1e6
+
+
+def constant_moments(
+    structure: Structure, X: Array, sample_weight: Array, n_components: int
+) -> Moments | None:
+    """Moments of rows that every pass needs whole, about their mean; None where none are.
+
+    Parameters
+    ----------
+    structure : Structure
+    X : ndarray of shape (n_rows, n_features)
+    sample_weight : ndarray of shape (n_rows,)
+    n_components : int
+
+    Returns
+    -------
+    moments : Moments or None
+    """
+    if not structure.divides or not (structure.shared or n_components == 1):
+        return None
+    if np.isnan(np.vdot(X, X)):
+        return None
+    center = X.mean(axis=0)
+    collected = structure.collect(sample_weight, X.T - center[:, None])
+    return Moments(structure, center[None], *collected)
+
+
+def shortened_pass(means: Array, covariances: Any, total: Moments) -> Shortened | None:
+    """Prepare a pass that takes the moments of all rows as given; None where that would cancel.
+
+    Parameters
+    ----------
+    means : ndarray of shape (n_components, n_features)
+    covariances : ndarray
+    total : Moments
+        What `constant_moments` found.
+
+    Returns
+    -------
+    shortened : Shortened or None
+    """
+    structure, origin, (n_components, d) = total.structure, means.mean(axis=0), means.shape
+    factor = structure.factor(covariances)
+    natural = structure.natural(means - origin, factor)
+    moved = total.about(origin[None])
+    n_rows = float(moved.counts.sum())
+    second = structure.covariances(moved.products, moved.counts, d)
+    matrix, moment = (structure.dense(matrix, 1, d)[0] for matrix in (covariances, second))
+    terms = np.linalg.inv(matrix) * moment
+    if not np.abs(terms).sum() < CANCELLATION_LIMIT:
+        return None
+    log_prob = -0.5 * n_rows * float(terms.sum())
+    if n_components == 1:
+        # About the only mean the linear term is 0.
+        stats = replace(moved, centers=means, current=covariances)
+        return Shortened(None, log_prob + n_rows * float(natural[0, 0]), stats)
+    if natural_cancels(structure, natural, means - origin, factor).any():
+        return None
+    centers = np.broadcast_to(origin, means.shape)
+    nothing = np.zeros_like(moved.products)
+    linear = np.ascontiguousarray(natural[:, : 1 + d])
+    feature_rows = first_order(origin)
+
+    def kernel(X: Array) -> tuple[Array, Accumulate]:
+        features = feature_rows(X)
+
+        def accumulate(resp: Array) -> Moments:
+            moments = resp @ features.T
+            return Moments(structure, centers, moments[:, 0], moments[:, 1:], nothing, covariances)
+
+        return linear @ features, accumulate
+
+    zeros = np.zeros(n_components), np.zeros_like(means)
+    stats = Moments(structure, centers, *zeros, moved.products, covariances)
+    return Shortened(kernel, log_prob, stats)

@@ -1,0 +1,152 @@
+"""The forms of a Gaussian pass, and passes without what is constant, against scipy row by row."""
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+from scipy.stats import multivariate_normal
+
+from sklearn_genmodel.em import Rows, Theta, blocked_step
+from sklearn_genmodel.families import Gaussian, GaussianParams, Poisson, StudentT
+from sklearn_genmodel.families._features import weighing
+
+COVARIANCE_TYPES = ["full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"]
+
+
+def problem(covariance_type, n_features, n_components, offset=0.0, n_samples=3000):
+    rng = np.random.default_rng(n_features)
+    X = rng.standard_normal((n_samples, n_features)) * rng.uniform(0.5, 2.0, n_features) + offset
+    X[: n_samples // 3] += 1.0
+    weights = rng.uniform(0.2, 2.0, n_samples)
+    family = Gaussian(covariance_type, reg_covar=0.0)
+    resp = rng.dirichlet(np.full(n_components, 0.2), n_samples)
+    params = family.weighted_mle(X, resp)
+    return family, X, weights, Theta(rng.dirichlet(np.full(n_components, 5.0)), params)
+
+
+def pass_by_scipy(family, X, weights, theta):
+    """Bound, and weighted means and second moments about them, with nothing left out."""
+    matrices = family.covariance_matrices(theta.params)
+    log_joint = np.stack(
+        [
+            np.log(weight) + multivariate_normal(mean, matrix).logpdf(X)
+            for weight, mean, matrix in zip(
+                theta.weights, theta.params.means, matrices, strict=True
+            )
+        ],
+        axis=1,
+    )
+    log_evidence = np.logaddexp.reduce(log_joint, axis=1)
+    resp = softmax(log_joint, axis=1) * weights[:, None]
+    counts = resp.sum(axis=0)
+    means = resp.T @ X / counts[:, None]
+    scatter = np.stack([(r * (X - m).T) @ (X - m) for r, m in zip(resp.T, means, strict=True)])
+    return weights @ log_evidence / weights.sum(), counts, means, scatter
+
+
+def shaped(covariance_type, scatter, counts):
+    """The maximum-likelihood covariances of a covariance type, from scatter matrices."""
+    d = scatter.shape[1]
+    if covariance_type.startswith("tied"):
+        scatter, counts = scatter.sum(axis=0, keepdims=True), counts.sum(keepdims=True)
+    matrices = scatter / counts[:, None, None]
+    variances = np.einsum("kjj->kj", matrices)
+    if covariance_type.endswith("diag"):
+        matrices = variances[:, :, None] * np.eye(d)
+    if covariance_type.endswith("spherical"):
+        matrices = variances.mean(axis=1)[:, None, None] * np.eye(d)
+    return matrices
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+@pytest.mark.parametrize(("n_features", "n_components"), [(3, 1), (3, 4), (40, 1), (40, 3)])
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+def test_a_pass_is_that_of_scipy(covariance_type, n_features, n_components, offset):
+    family, X, weights, theta = problem(covariance_type, n_features, n_components, offset)
+    expected, counts, means, scatter = pass_by_scipy(family, X, weights, theta)
+    updated, bound = blocked_step(family, Rows(X, weights))(theta)
+    np.testing.assert_allclose(bound, expected, rtol=1e-10)
+    np.testing.assert_allclose(updated.weights, counts / counts.sum(), rtol=1e-9)
+    np.testing.assert_allclose(updated.params.means, means, rtol=1e-10, atol=1e-10)
+    matrices = shaped(covariance_type, scatter, counts)
+    np.testing.assert_allclose(
+        family.covariance_matrices(updated.params),
+        np.broadcast_to(matrices, (n_components, n_features, n_features)),
+        rtol=1e-7,
+        atol=1e-9,
+    )
+
+
+@pytest.mark.parametrize("n_components", [1, 3])
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+def test_all_passes_of_a_run_agree_with_those_of_scipy(covariance_type, n_components):
+    family, X, weights, theta = problem(covariance_type, 3, n_components)
+    step = blocked_step(family, Rows(X, weights))
+    for _ in range(4):
+        expected = pass_by_scipy(family, X, weights, theta)[0]
+        theta, bound = step(theta)
+        np.testing.assert_allclose(bound, expected, rtol=1e-11)
+
+
+def test_what_is_constant_is_collected_once():
+    _, X, weights, theta = problem("tied", 3, 2)
+    seen = []
+
+    class Watched(Gaussian):
+        def constants(self, X, sample_weight, n_components):
+            seen.append(len(X))
+            return super().constants(X, sample_weight, n_components)
+
+    step = blocked_step(Watched("tied", reg_covar=0.0), Rows(X, weights))
+    for _ in range(3):
+        theta, _ = step(theta)
+    assert sum(seen) == len(X)
+
+
+def test_one_component_needs_no_pass_but_the_first():
+    _, X, weights, theta = problem("full", 3, 1)
+
+    class Watched(Gaussian):
+        def kernel(self, params):
+            raise AssertionError("a pass over the rows")
+
+    updated, _ = blocked_step(Watched("full", reg_covar=0.0), Rows(X, weights))(theta)
+    mean = np.average(X, axis=0, weights=weights)
+    np.testing.assert_allclose(updated.params.means[0], mean, rtol=1e-12)
+    np.testing.assert_allclose(
+        updated.params.covariances[0], np.cov(X.T, aweights=weights, ddof=0), rtol=1e-11
+    )
+
+
+@pytest.mark.parametrize(
+    ("family", "X", "n_components"),
+    [
+        (Gaussian("full"), np.ones((5, 2)), 2),
+        (Gaussian("tied"), np.array([[1.0, np.nan], [2.0, 3.0]]), 2),
+        (Gaussian("EEV"), np.ones((5, 2)), 1),
+        (StudentT("tied"), np.ones((5, 2)), 2),
+        (Poisson(), np.ones((5, 2)), 1),
+    ],
+    ids=str,
+)
+def test_nothing_is_constant_where_responsibilities_matter(family, X, n_components):
+    assert family.constants(X, np.ones(len(X)), n_components) is None
+
+
+def test_a_near_singular_covariance_gets_whole_passes():
+    covariance = np.full((2, 2), 1.0 - 1e-9) + 1e-9 * np.eye(2)
+    family = Gaussian("tied")
+    params = GaussianParams(np.array([[0.0, 0.0], [1.0, 1.0]]), covariance)
+    X = np.random.default_rng(0).standard_normal((50, 2))
+    assert family.shortened(params, family.constants(X, np.ones(50), 2)) is None
+
+
+def test_rows_of_hardly_any_weight_are_left_out_without_a_trace():
+    rng = np.random.default_rng(0)
+    columns, weights = rng.standard_normal((3, 400)), rng.random(400)
+    weights[100:] *= 1e-60
+    kept_weights, kept = weighing(weights, columns)
+    assert kept.shape == (3, 100)
+    whole = (weights * columns) @ columns.T
+    np.testing.assert_allclose((kept_weights * kept) @ kept.T, whole, atol=1e-12)
+    few = weighing(np.where(np.arange(400) < 350, 1.0, 0.0), columns)
+    assert few[1] is columns
