@@ -47,7 +47,7 @@ def clustering(seed: int) -> float:
     """Clustering accuracy on the 8 x 8 digits."""
     X, digits = load_digits(return_X_y=True)
     vae = VAEEstimator(
-        10,
+        16,
         prior=MixturePrior(10),
         decoder_scale="learned_scalar",
         standardize=False,

@@ -11,7 +11,7 @@ from sklearn_genmodel._validation import check_number
 from sklearn_genmodel.vae._networks import ACTIVATIONS
 from sklearn_genmodel.vae._objectives import OBJECTIVES
 from sklearn_genmodel.vae._optimizers import OPTIMIZERS
-from sklearn_genmodel.vae._priors import Prior, StandardNormal
+from sklearn_genmodel.vae._priors import MixturePrior, Prior, StandardNormal
 from sklearn_genmodel.vae._tables import check_likelihood, kinds_of_columns
 
 __all__ = ["check_arguments", "check_continued", "resolve_prior"]
@@ -101,6 +101,8 @@ def resolve_prior(prior: Any) -> Prior:
     for name, low in (("n_components", 1), ("n_pseudo_inputs", 1)):
         if hasattr(prior, name):
             check_number(name, getattr(prior, name), numbers.Integral, low=low)
+    if isinstance(prior, MixturePrior):
+        _check_choice("covariance_type", prior.covariance_type, ("full", "diag"))
     return prior
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,13 +13,15 @@ from numpy.typing import NDArray
 from sklearn_genmodel.vae._arguments import resolve_prior
 from sklearn_genmodel.vae._data import Rows, Scaling, find_scaling, make_rows
 from sklearn_genmodel.vae._device import private_seed, resolve_device
+from sklearn_genmodel.vae._distributed import Ranks, current_ranks
 from sklearn_genmodel.vae._likelihood import Likelihood
 from sklearn_genmodel.vae._module import VAEModule
 from sklearn_genmodel.vae._networks import Dense, build_network
+from sklearn_genmodel.vae._options import TrainingOptions
 from sklearn_genmodel.vae._state import TrainingState
 from sklearn_genmodel.vae._streaming import StreamedRows, place_rows
 from sklearn_genmodel.vae._tables import make_likelihood
-from sklearn_genmodel.vae._training import Training, TrainingOptions
+from sklearn_genmodel.vae._training import Training
 
 __all__ = ["Model", "assemble", "build_model", "make_training", "n_warmup_epochs", "new_state"]
 
@@ -134,27 +137,30 @@ def make_training(
     -------
     training : Training
     """
+    ranks = current_ranks()
+    state = replace(state, seeds=ranks.told_by_first(state.seeds))
     train = np.arange(len(X))
     held_out, offset = None, 0.0
     if validate and len(X) > 1:
         order = np.random.default_rng(state.seeds[0]).permutation(len(X))
         n_held_out = min(math.ceil(vae.validation_fraction * len(X)), len(X) - 1)
         train, kept = np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
-        held_out, offset = _part(model, X, weights, kept)
-    rows, train_offset = _part(model, X, weights, train)
+        held_out, offset = _part(model, X, weights, kept, ranks)
+    rows, train_offset = _part(model, X, weights, train, ranks)
     options = _options(vae)
-    return Training(model.module, rows, held_out, options, state, (train_offset, offset))
+    offsets = train_offset, offset
+    return Training(model.module, rows, held_out, options, state, offsets, ranks)
 
 
 def _part(
-    model: Model, X: Array, weights: Array | None, index: Any
+    model: Model, X: Array, weights: Array | None, index: Any, ranks: Ranks
 ) -> tuple[Rows | StreamedRows, float]:
-    """Rows of some positions, and their weighted mean log-Jacobian."""
+    """A process's share of rows of some positions, and the mean log-Jacobian of all of these."""
     part, weight = X[index], None if weights is None else weights[index]
     like = model.module.like
     on_host = like.new_empty(0, device="cpu")
     rows = make_rows(part, weight, model.module.likelihood, model.scaling, on_host)
-    return place_rows(rows, like.device), float(
+    return place_rows(ranks.shard(rows), like.device), float(
         np.average(model.scaling.log_jacobian(part), weights=weight)
     )
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from sklearn_genmodel.vae._distributed import current_ranks
+
 __all__ = [
     "few_threads",
     "inference_dtype",
@@ -39,7 +41,7 @@ def resolve_device(device: Any) -> Any:
         If the device is unknown to torch, or is not there.
     """
     if device == "auto":
-        return torch.device(_best_device())
+        return _own(torch.device(_best_device()))
     try:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
@@ -52,7 +54,7 @@ def resolve_device(device: Any) -> Any:
             f"device={device!r} was asked for, but torch {torch.__version__} finds no such device "
             "on this machine: choose device='auto' or 'cpu', or install a build of torch for it."
         )
-    return chosen
+    return _own(chosen)
 
 
 def inference_dtype(device: Any, dtype: Any) -> Any:
@@ -99,6 +101,14 @@ def resume_generator(generator: Any, state: Any, seed: int) -> None:
         generator.set_state(state)
     else:
         generator.manual_seed(seed)
+
+
+def _own(device: Any) -> Any:
+    """Of several GPUs the one that belongs to this process among those that train together."""
+    ranks = current_ranks()
+    if device.type == "cuda" and device.index is None and ranks.size > 1:
+        return torch.device("cuda", ranks.local_rank)
+    return device
 
 
 def _has_mps() -> bool:

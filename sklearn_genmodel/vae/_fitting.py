@@ -219,7 +219,8 @@ class TrainedByGradients(LatentGeneration):
         self._training = training.state()
         self.history_ = list(training.now.history)
         self.n_iter_ = training.now.n_epochs
-        self.active_units_ = count_active(model.module, training.rows)
+        n_active = count_active(model.module, training.rows)
+        self.active_units_ = training.ranks.told_by_first(n_active)
 
     def _continued(self, X: Array) -> Model:
         """A copy of the model of the last fit, if it fits these arguments and rows."""

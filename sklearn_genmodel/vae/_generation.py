@@ -102,9 +102,8 @@ class LatentGeneration(LatentInference):
     def _draw_latents(self, n_samples: int, rng: np.random.Generator) -> Array:
         module = inference_model(self.module_, self._scaling).module
         with torch.inference_mode():
-            components = [to_array(part) for part in module.components()]
-        log_weights, means, log_scales = components
-        weights = np.exp(log_weights)
+            components = module.components()
+        weights = np.exp(to_array(components.log_weights))
         labels = rng.choice(len(weights), size=n_samples, p=weights / weights.sum())
-        noise = rng.standard_normal((n_samples, module.n_latent))
-        return means[labels] + np.exp(log_scales[labels]) * noise
+        with torch.inference_mode():
+            return components.draw(labels, rng)

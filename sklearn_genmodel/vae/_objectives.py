@@ -41,7 +41,7 @@ def elbo_terms(module: VAEModule, rows: Rows, noise: Any) -> tuple[Any, Any]:
     z = means + torch.exp(log_scales) * noise
     reconstruction = module.log_likelihood(rows, z).mean(0)
     components = module.components()
-    if len(components.log_weights) == 1:
+    if components.is_single:
         entropy = gaussian_entropy(log_scales)
         return reconstruction, -(expected_log_prior(means, log_scales, components) + entropy)
     log_ratio = gaussian_log_prob(z, means, log_scales) - components.log_prob(z)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from torch import nn
+
+from sklearn_genmodel.em import FitOptions, Rows, fit_mixture
+from sklearn_genmodel.families import Gaussian
 
 __all__ = [
     "Components",
@@ -30,24 +31,50 @@ Array = NDArray[np.float64]
 LOG_2PI = math.log(2.0 * math.pi)
 # Deviations of the components lie within these powers of e.
 LOG_SCALE_BOUND = 4.0
-N_STARTS = 10
+# Of the mixture from which the components start.
+TOL, MOST_PASSES = 1e-6, 1000
 
 
 class Components(NamedTuple):
-    """Gaussian components: log-weights (K,), means and log-deviations (K, n_latent)."""
+    """Gaussian components: log-weights (K,), means and log-deviations (K, n_latent).
+
+    The elements of (I + C) (z - mean) are independent and have these deviations, where C, strictly
+    lower triangular, is one of the ``couplings`` (K, n_latent, n_latent); None: C = 0.
+    """
 
     log_weights: Any
     means: Any
     log_scales: Any
+    couplings: Any = None
+
+    @property
+    def is_single(self) -> bool:
+        """Whether expectations under independent normals have a simple closed form."""
+        return len(self.log_weights) == 1 and self.couplings is None
+
+    def draw(self, labels: NDArray[np.intp], rng: np.random.Generator) -> Array:
+        """One latent vector from each of the components with these numbers: (n, n_latent)."""
+        means, scales = (
+            part.double().cpu().numpy()[labels] for part in (self.means, self.log_scales.exp())
+        )
+        deviations: Array = scales * rng.standard_normal(means.shape)
+        if self.couplings is not None:
+            couplings = self.couplings.double().cpu().numpy()
+            for k in np.unique(labels):
+                own, whitener = labels == k, couplings[k] + np.eye(means.shape[1])
+                deviations[own] = solve_triangular(whitener, deviations[own].T, lower=True).T
+        return np.asarray(means + deviations)
 
     def log_joint(self, z: Any) -> Any:
         """log p(k) + log p(z | k): (..., K)."""
-        log_prob = gaussian_log_prob(z.unsqueeze(-2), self.means, self.log_scales)
-        return self.log_weights + log_prob
+        deviations = z.unsqueeze(-2) - self.means
+        if self.couplings is not None:
+            deviations = deviations + torch.einsum("kij,...kj->...ki", self.couplings, deviations)
+        return self.log_weights + gaussian_log_prob(deviations, 0.0, self.log_scales)
 
     def log_prob(self, z: Any) -> Any:
         """log p(z): (...)."""
-        if len(self.log_weights) == 1:
+        if self.is_single:
             return gaussian_log_prob(z, self.means[0], self.log_scales[0])
         return torch.logsumexp(self.log_joint(z), dim=-1)
 
@@ -103,9 +130,12 @@ class MixturePrior(Prior):
     Parameters
     ----------
     n_components : int, default=10
-    warmup : float, default=0.75
+    covariance_type : {"full", "diag"}, default="full"
+        Whether the latent units of a component may be correlated.
+    warmup : float, default=0.5
         Share of the epochs that train with a standard normal prior, after which the components
-        start from a mixture fitted to the posterior means.
+        start from a mixture fitted to draws from q(z | x) of all rows, which the best prior has
+        the distribution of.
 
     References
     ----------
@@ -119,13 +149,16 @@ class MixturePrior(Prior):
     MixturePrior(n_components=3)
     """
 
-    def __init__(self, n_components: int = 10, *, warmup: float = 0.75) -> None:
+    def __init__(
+        self, n_components: int = 10, *, covariance_type: str = "full", warmup: float = 0.5
+    ) -> None:
         self.n_components = n_components
+        self.covariance_type = covariance_type
         self.warmup = warmup
 
     def build(self, n_latent: int, n_inputs: int) -> nn.Module:
-        """Weights, means and deviations."""
-        return _MixtureModule(self.n_components, n_latent)
+        """Weights, means and covariances."""
+        return _MixtureModule(self.n_components, n_latent, self.covariance_type)
 
 
 class VampPrior(Prior):
@@ -181,33 +214,38 @@ class NormalModule(nn.Module):
 class _MixtureModule(NormalModule):
     """One fixed component until `start`, then learned ones."""
 
-    def __init__(self, n_components: int, n_latent: int) -> None:
+    def __init__(self, n_components: int, n_latent: int, covariance_type: str) -> None:
         super().__init__(n_latent)
         self.started = False
         self.logits = nn.Parameter(torch.zeros(n_components))
         self.means = nn.Parameter(torch.zeros(n_components, n_latent))
         self.raw_scales = nn.Parameter(torch.zeros(n_components, n_latent))
+        self.couplings: nn.Parameter | None = None
+        if covariance_type == "full":
+            self.couplings = nn.Parameter(torch.zeros(n_components, n_latent, n_latent))
 
     def components(self, posterior: Posterior) -> Components:
         if not self.started:
             return super().components(posterior)
         log_scales = LOG_SCALE_BOUND * torch.tanh(self.raw_scales / LOG_SCALE_BOUND)
-        return Components(torch.log_softmax(self.logits, 0), self.means, log_scales)
+        couplings = None if self.couplings is None else torch.tril(self.couplings, -1)
+        return Components(torch.log_softmax(self.logits, 0), self.means, log_scales, couplings)
 
     def start(self, posteriors: Components, inputs: Any, rng: np.random.Generator) -> None:
         self.started = True
-        latents = posteriors.means.double().cpu().numpy()
-        resp = _first_clusters(latents, min(len(self.logits), len(inputs)), rng)
-        counts = resp.sum(axis=0) + 1e-6
-        means = (resp.T @ latents) / counts[:, None]
-        within = torch.exp(2.0 * posteriors.log_scales).mean(0).double().cpu().numpy()
-        squares = np.stack([r @ (latents - m) ** 2 for r, m in zip(resp.T, means, strict=True)])
-        log_scales = 0.5 * np.log(squares / counts[:, None] + within)
-        raw = LOG_SCALE_BOUND * np.arctanh(np.clip(log_scales / LOG_SCALE_BOUND, -0.99, 0.99))
+        latents = posteriors.draw(np.arange(len(posteriors.means)), rng)
+        weights, means, covariances = _first_components(latents, self, rng)
+        lower = np.linalg.cholesky(covariances)
+        scales = np.diagonal(lower, axis1=1, axis2=2)
+        ratios = np.clip(np.log(scales) / LOG_SCALE_BOUND, -0.99, 0.99)
+        values = [(self.logits, np.log(weights)), (self.means, means)]
+        values.append((self.raw_scales, LOG_SCALE_BOUND * np.arctanh(ratios)))
+        if self.couplings is not None:
+            # L^-1 = diag(1 / scales) (I + C)
+            whitened = scales[:, :, None] * np.linalg.inv(lower)
+            values.append((self.couplings, whitened - np.eye(lower.shape[-1])))
         with torch.no_grad():
-            values = np.log(counts / counts.sum()), means, raw
-            targets = self.logits, self.means, self.raw_scales
-            for target, value in zip(targets, values, strict=True):
+            for target, value in values:
                 target[: len(value)] = torch.as_tensor(value)
 
 
@@ -231,21 +269,12 @@ class _VampModule(nn.Module):
             self.inputs += inputs[rows.to(inputs.device)].to(self.inputs)
 
 
-def _first_clusters(latents: Array, n_components: int, rng: np.random.Generator) -> Array:
-    """Responsibilities of a mixture whose components share one covariance: (n_rows, K).
-
-    Latents of a standard normal prior form elongated clusters that are alike; components with
-    covariances of their own split and merge them.
-    """
-    mixture = GaussianMixture(
-        n_components,
-        covariance_type="tied",
-        n_init=N_STARTS,
-        reg_covar=1e-4,
-        random_state=int(rng.integers(2**31)),
-    )
-    with warnings.catch_warnings():
-        # The start of a longer fit need not have converged.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        resp: Array = mixture.fit(latents).predict_proba(latents)
-    return resp
+def _first_components(
+    latents: Array, module: _MixtureModule, rng: np.random.Generator
+) -> tuple[Array, Array, Array]:
+    """Weights (K,), means (K, n_latent) and covariances of a mixture fitted to latents."""
+    family = Gaussian("diag" if module.couplings is None else "full")
+    n_components = min(len(module.logits), len(latents))
+    options = FitOptions(n_components, "auto", "auto", MOST_PASSES, TOL, "auto")
+    theta = fit_mixture(family, Rows(latents), options, rng).result.theta
+    return theta.weights, theta.params.means, family.covariance_matrices(theta.params)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sklearn_genmodel._compat import FitTask
 from sklearn_genmodel.vae._build import Model
+from sklearn_genmodel.vae._distributed import current_ranks
 from sklearn_genmodel.vae._training import Training
 
 __all__ = ["Progress"]
@@ -14,6 +15,8 @@ __all__ = ["Progress"]
 
 class Progress:
     """Told of every epoch; tells callbacks and the reader of the terminal.
+
+    Of several processes the first one does so.
 
     Parameters
     ----------
@@ -26,20 +29,21 @@ class Progress:
     def __init__(
         self, vae: Any, X: Any, y: Any, sample_weight: Any, *, callbacks: bool = True
     ) -> None:
-        self.vae = vae
-        self.task = FitTask(vae, X, y, sample_weight) if callbacks else None
+        self.vae, is_first = vae, current_ranks().rank == 0
+        self.task = FitTask(vae, X, y, sample_weight) if callbacks and is_first else None
+        self.verbose = vae.verbose if is_first else 0
 
     def begin(self, model: Model) -> None:
         """Take the model that will be trained."""
         self.model = model
-        if self.vae.verbose:
+        if self.verbose:
             n_parameters = sum(p.numel() for p in model.module.parameters())
             device = model.module.like.device
             print(f"VAEEstimator: {n_parameters} parameters on device {device}")
 
     def __call__(self, training: Training) -> bool:
         """Take the training after an epoch; True stops it."""
-        if self.vae.verbose > 1 or (self.vae.verbose and training.now.n_epochs % 10 == 0):
+        if self.verbose > 1 or (self.verbose and training.now.n_epochs % 10 == 0):
             print(f"VAEEstimator: epoch {training.now.n_epochs}, {_line(training.now.history[-1])}")
         return self.task is not None and self.task.iteration(lambda: self._attributes(training))
 
@@ -47,7 +51,7 @@ class Progress:
         """Tell that the fit is over."""
         if self.task is not None:
             self.task.end(self._attributes(training))
-        if self.vae.verbose:
+        if self.verbose:
             epoch = training.now.history[-1]
             print(f"VAEEstimator: {training.now.n_epochs} epochs, {_line(epoch)}")
 

@@ -133,7 +133,7 @@ def bound_of_rows(module: VAEModule, rows: Rows, n_draws: int) -> Bound:
         means, log_scales = module.posterior(block.inputs)
         z = means + torch.exp(log_scales) * noise
         components = module.components()
-        if len(components.log_weights) == 1:
+        if components.is_single:
             log_prior = expected_log_prior(means, log_scales, components).sum(1)
         else:
             log_prior = components.log_prob(z).mean(0)

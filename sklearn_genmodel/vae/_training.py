@@ -10,7 +10,6 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,17 +17,19 @@ import torch
 
 from sklearn_genmodel.vae._data import Rows
 from sklearn_genmodel.vae._device import resume_generator
+from sklearn_genmodel.vae._distributed import ALONE, Ranks
 from sklearn_genmodel.vae._flat import FlatParameters
-from sklearn_genmodel.vae._graph import graphed
+from sklearn_genmodel.vae._graph import Advance, graphed
 from sklearn_genmodel.vae._module import VAEModule
 from sklearn_genmodel.vae._objectives import objective_value
 from sklearn_genmodel.vae._optimizers import load_state, make_optimizer, set_step_size
+from sklearn_genmodel.vae._options import TrainingOptions
 from sklearn_genmodel.vae._priors import Components
 from sklearn_genmodel.vae._state import Epoch, TrainingState
 from sklearn_genmodel.vae._steps import make_step
 from sklearn_genmodel.vae._streaming import StreamedRows
 
-__all__ = ["Training", "TrainingOptions", "run_epochs"]
+__all__ = ["Training", "run_epochs"]
 
 # A gradient is shortened to this many times the running mean of the norms before it.
 LONGEST_STEP, NORM_MEMORY = 10.0, 0.02
@@ -36,38 +37,6 @@ LONGEST_STEP, NORM_MEMORY = 10.0, 0.02
 FALL, PROBED_ROWS = 1e2, 256
 MOST_ROLLBACKS = 40
 BATCHES_AT_A_TIME, ROWS_AT_A_TIME = 32, 4096
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """Arguments of the estimator that training needs; see `VAEEstimator`."""
-
-    objective: str
-    n_draws: int
-    beta: float
-    n_kl_warmup: int
-    n_prior_warmup: int
-    free_bits: float
-    optimizer: Any
-    learning_rate: float
-    lr_schedule: str | None
-    weight_decay: float
-    batch_size: int
-    max_epochs: int
-    tol: float
-    n_iter_no_change: int
-    autocast: bool
-
-    def kl_weight(self, epoch: int) -> float:
-        """Weight of the KL term: rises to beta over the warm-up."""
-        return self.beta * min(1.0, (epoch + 1) / (self.n_kl_warmup + 1))
-
-    def lr(self, epoch: int) -> float:
-        """Step size that the schedule sets."""
-        if self.lr_schedule != "cosine":
-            return self.learning_rate
-        share = min(epoch / self.max_epochs, 1.0)
-        return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * share))
 
 
 class Training:
@@ -78,13 +47,16 @@ class Training:
     module : VAEModule
         Trained in place.
     rows : Rows or StreamedRows
+        This process's share of them.
     held_out : Rows, StreamedRows or None
-        For validation.
+        For validation; likewise.
     options : TrainingOptions
     state : TrainingState
         A new one, or one of an earlier run to go on with.
     offsets : tuple of float
         Mean log-Jacobian of the rows and of those held out.
+    ranks : Ranks
+        Who trains this model, each on rows of its own.
     """
 
     def __init__(
@@ -95,10 +67,12 @@ class Training:
         options: TrainingOptions,
         state: TrainingState,
         offsets: tuple[float, float] = (0.0, 0.0),
+        ranks: Ranks = ALONE,
     ) -> None:
         self.module, self.rows, self.held_out = module, rows, held_out
         self.options, self.now, self.offsets = options, copy.deepcopy(state), offsets
-        self.flat = FlatParameters(module)
+        self.ranks, self.flat = ranks, FlatParameters(module)
+        ranks.copy_first([self.flat.vector, *self.flat.buffers])
         self.optimizer = make_optimizer(
             options.optimizer, options.learning_rate, options.weight_decay, self.flat
         )
@@ -107,10 +81,10 @@ class Training:
         )
         self.generator = torch.Generator(device=module.like.device)
         self._resume(state)
-        self.advance = graphed(self._advance, self.module, self.optimizer)
+        self.advance = self._new_advance()
         self.probe_noise = self._noise_for(rows.block(slice(PROBED_ROWS)))
         if state.probe is None:
-            self.now.probe = self._probe().item()
+            self.now.probe = (ranks.add(self._probe()) / ranks.size).item()
         self.held_out_noise: Any = None if held_out is None else self._noise_for(held_out)
 
     def state(self) -> TrainingState:
@@ -129,7 +103,7 @@ class Training:
         set_step_size(self.optimizer, lr)
         if not self.module.prior.started and now.n_epochs >= options.n_prior_warmup:
             self._start_prior()
-            self.advance = graphed(self._advance, self.module, self.optimizer)
+            self.advance = self._new_advance()
         norm = None if now.gradient_norm is None else now.gradient_norm.clone()
         before = self.flat.copy(), copy.deepcopy(self.optimizer.state_dict()), norm
         values = self._pass_over_rows(kl_weight)
@@ -175,6 +149,7 @@ class Training:
             means, log_scales = map(torch.cat, zip(*parts, strict=True))
             posteriors = Components(means.new_zeros(len(means)), means, log_scales)
             self.module.prior.start(posteriors, self.rows.inputs, rng)
+        self.ranks.copy_first([self.flat.vector])
 
     def _noise_for(self, rows: Rows | StreamedRows) -> Any:
         generator = torch.Generator(device=self.module.like.device)
@@ -193,19 +168,30 @@ class Training:
         for rows, noise in self._batches():
             total += self.advance(rows, noise, kl_weight)
         self.module.eval()
-        means = total / self.rows.weights.sum()
+        weight = self.rows.weights.sum()[None]
+        sums = torch.cat([total, self._validate(), self._probe()[None], weight])
         # The one synchronisation of an epoch.
-        return torch.cat([means, self._validate(), self._probe()[None]]).tolist()
+        *total, validation, held_out, probe, weight = self.ranks.add(sums).tolist()
+        validation = validation / held_out if held_out else 0.0
+        return [*(value / weight for value in total), validation, probe / self.ranks.size]
+
+    def _new_advance(self) -> Advance:
+        # Sums over processes are not captured.
+        if self.ranks.size > 1:
+            return self._advance
+        return graphed(self._advance, self.module, self.optimizer)
 
     def _advance(self, rows: Rows, noise: Any, kl_weight: Any) -> Any:
         sums = self.step(rows, noise, kl_weight)
+        if self.ranks.size > 1:
+            self.ranks.add(self.flat.gradient).div_(self.ranks.size)
         self._clip()
         self.optimizer.step()
         return sums
 
     def _batches(self) -> Iterator[tuple[Rows, Any]]:
-        n_rows = len(self.rows.weights)
-        size = min(self.options.batch_size, n_rows)
+        n_rows, ranks = len(self.rows.weights), self.ranks
+        size = min(-(-self.options.batch_size // ranks.size), n_rows)
         n_batches = -(-n_rows // size)
         order = torch.randperm(n_rows, generator=self.generator, device=self.generator.device)
         n_fill = n_batches * size - n_rows
@@ -213,7 +199,8 @@ class Training:
         n_taken = 0
         for rows in self.rows.takes(order.split(BATCHES_AT_A_TIME * size)):
             n_taken += len(rows.weights)
-            noise = self._noise(size, self.generator, len(rows.weights) // size)
+            noise = self._noise(size * ranks.size, self.generator, len(rows.weights) // size)
+            noise = noise[..., ranks.rank * size :, :][..., :size, :]
             if n_taken == len(order) and n_fill:
                 rows.weights[-n_fill:] = 0.0
             yield from zip(rows.split(size), noise, strict=True)
@@ -229,17 +216,17 @@ class Training:
         longest.lerp_(norm * shorter, NORM_MEMORY)
 
     def _validate(self) -> Any:
+        """Sum of the bounds of the rows held out, and of their weights."""
+        total = self.module.like.new_zeros(2)
         if self.held_out is None:
-            return self.module.like.new_zeros(1)
-        total = self.module.like.new_zeros(())
-        n_rows = len(self.held_out.weights)
+            return total
         with torch.no_grad():
-            for start in range(0, n_rows, ROWS_AT_A_TIME):
+            for start in range(0, len(self.held_out.weights), ROWS_AT_A_TIME):
                 block = slice(start, start + ROWS_AT_A_TIME)
                 rows, noise = self.held_out.block(block), self.held_out_noise[:, block]
                 value = objective_value(self.module, rows, noise, self.options.objective)
-                total = total + value * rows.weights.sum()
-        return (total / self.held_out.weights.sum())[None]
+                total += torch.stack([value, value.new_ones(())]) * rows.weights.sum()
+        return total
 
     def _in_data_units(self, values: list[float]) -> tuple[float, float, float, float]:
         elbo, reconstruction, kl, validation, _ = values
@@ -256,7 +243,7 @@ class Training:
     def _roll_back(self, parameters: list[Any], optimizer: dict[str, Any], norm: Any) -> None:
         self.flat.restore(parameters)
         load_state(self.optimizer, optimizer)
-        self.advance = graphed(self._advance, self.module, self.optimizer)
+        self.advance = self._new_advance()
         self.now.gradient_norm = norm
         self.now.lr_factor *= 0.5
         if sum(epoch.rolled_back for epoch in self.now.history) > MOST_ROLLBACKS:
@@ -297,5 +284,5 @@ def run_epochs(training: Training, n_epochs: int, after_epoch: Callable[[Trainin
     stopped = False
     while training.now.n_epochs < n_epochs and not training.now.is_over and not stopped:
         training.run_epoch()
-        stopped = after_epoch(training)
+        stopped = training.ranks.told_by_first(after_epoch(training))
     training.finish()

@@ -88,7 +88,8 @@ class VAEEstimator(CallbackSupportMixin, TrainedByGradients):
     n_score_draws : int, default=100
         Draws per row of `score_samples`, `elbo`, `impute` and `predict_proba`.
     device : str, default="auto"
-        "auto" is CUDA, then MPS, then the CPU.
+        "auto" is CUDA, then MPS, then the CPU. In a process group of ``torch.distributed`` every
+        process takes a GPU of its own, and all of them train one model.
     dtype : {"float32", "float64", "bfloat16"}, default="float32"
         Precision of training; "bfloat16" computes the networks in it. On the CPU everything after
         training is computed in double precision, but for the decoder of `score_samples`, which

@@ -68,6 +68,10 @@ def test_tables(table, arguments, error, match):
         ({"encoder_scale": "network"}, "encoder_scale='network': choose one of 'unit', 'learned'"),
         ({"prior": "vamp"}, "prior='vamp': choose 'standard_normal', MixturePrior"),
         ({"prior": MixturePrior(0)}, "n_components must be an integer of at least 1"),
+        (
+            {"prior": MixturePrior(2, covariance_type="tied")},
+            "covariance_type='tied': choose one of 'full', 'diag'",
+        ),
         ({"prior": VampPrior("x")}, "n_pseudo_inputs must be an integer"),
         ({"encoder": 128}, "encoder must be a tuple of hidden sizes"),
         ({"decoder": (0,)}, "decoder must be a tuple of hidden sizes"),

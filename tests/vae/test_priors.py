@@ -31,6 +31,66 @@ def test_components_are_a_gaussian_mixture():
     assert_allclose(components.log_prob(torch.as_tensor(z)), np.log(density), rtol=1e-12)
 
 
+def correlated(n_components=2, n_latent=3):
+    """Components with couplings, and the covariances that these stand for."""
+    rng = np.random.default_rng(0)
+    weights, means = np.full(n_components, 1 / n_components), rng.normal(size=(n_components, 3))
+    scales = np.exp(0.3 * rng.normal(size=(n_components, n_latent)))
+    couplings = np.tril(rng.normal(size=(n_components, n_latent, n_latent)), -1)
+    roots = np.linalg.inv(couplings + np.eye(n_latent)) * scales[:, None, :]
+    parts = np.log(weights), means, np.log(scales), couplings
+    return Components(*map(torch.as_tensor, parts)), roots @ roots.swapaxes(1, 2)
+
+
+@pytest.mark.parametrize("n_components", [1, 2])
+def test_coupled_components_are_a_mixture_of_correlated_gaussians(n_components):
+    components, covariances = correlated(n_components)
+    z = np.random.default_rng(1).normal(size=(10, 3))
+    density = np.mean(
+        [
+            stats.multivariate_normal(mean, covariance).pdf(z)
+            for mean, covariance in zip(components.means.numpy(), covariances, strict=True)
+        ],
+        axis=0,
+    )
+    assert not components.is_single
+    assert_allclose(components.log_prob(torch.as_tensor(z)), np.log(density), rtol=1e-12)
+
+
+def test_draws_of_coupled_components_have_their_moments():
+    components, covariances = correlated()
+    labels = np.repeat([1, 0], 40_000)
+    drawn = components.draw(labels, np.random.default_rng(0))
+    for k in (0, 1):
+        own = drawn[labels == k]
+        spread = np.sqrt(np.diagonal(covariances[k]).max())
+        assert_allclose(own.mean(axis=0), components.means[k], atol=5 * spread / 200)
+        assert_allclose(np.cov(own.T), covariances[k], atol=0.05 * spread**2)
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "diag"])
+def test_components_start_as_the_mixture_of_what_the_encoder_says(covariance_type):
+    """From two clouds far apart: weights, means and covariances are those of the clouds."""
+    rng = np.random.default_rng(0)
+    root = np.array([[1.0, 0.0], [0.9, 0.5]])
+    clouds = np.concatenate([rng.normal(size=(900, 2)) @ root.T - 9, rng.normal(size=(300, 2)) + 9])
+    posteriors = Components(
+        torch.zeros(1200), torch.as_tensor(clouds), torch.full((1200, 2), -5.0).double()
+    )
+    module = MixturePrior(2, covariance_type=covariance_type).build(2, 4).double()
+    module.start(posteriors, clouds, np.random.default_rng(0))
+    components = module.components(None)
+    order = torch.argsort(components.means[:, 0])
+    assert_allclose(components.log_weights[order].exp().detach(), [0.75, 0.25], rtol=1e-6)
+    expected = [np.cov(clouds[:900].T, ddof=0), np.cov(clouds[900:].T, ddof=0)]
+    with torch.no_grad():
+        drawn = [components.draw(np.full(100_000, int(k)), rng) for k in order]
+    for cloud, own, covariance in zip((clouds[:900], clouds[900:]), drawn, expected, strict=True):
+        assert_allclose(own.mean(axis=0), cloud.mean(axis=0), atol=0.02)
+        shape = np.eye(2) if covariance_type == "diag" else np.ones((2, 2))
+        assert_allclose(np.cov(own.T), covariance * shape, atol=0.03)
+
+
 def test_a_mixture_prior_clusters(blobs):
     X, labels = blobs
     vae = VAEEstimator(

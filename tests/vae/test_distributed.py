@@ -1,0 +1,117 @@
+"""Two processes that train one model, on the CPU with gloo: against one process alone."""
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_wine
+
+torch = pytest.importorskip("torch")
+
+from sklearn_genmodel.vae import MixturePrior, VAEEstimator  # noqa: E402
+from sklearn_genmodel.vae._data import Rows  # noqa: E402
+from sklearn_genmodel.vae._distributed import Ranks, current_ranks  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+X = load_wine().data
+WEIGHTS = np.random.default_rng(0).uniform(0.5, 2.0, len(X))
+
+SCRIPT = """
+import pickle, sys
+import numpy as np
+from sklearn.datasets import load_wine
+from torch import distributed
+from sklearn_genmodel.vae import MixturePrior, VAEEstimator
+
+distributed.init_process_group("gloo")
+arguments, n_rows, weighted = pickle.loads(open(sys.argv[1], "rb").read())
+X = load_wine().data[:n_rows]
+weights = np.random.default_rng(0).uniform(0.5, 2.0, 178)[:n_rows] if weighted else None
+vae = VAEEstimator(**arguments).fit(X, sample_weight=weights)
+with open(f"{sys.argv[2]}/{distributed.get_rank()}.pkl", "wb") as file:
+    pickle.dump(vae, file)
+distributed.destroy_process_group()
+"""
+
+
+def fit_on_two(folder, n_rows=178, *, weighted=False, **arguments):
+    """The estimators of both processes, and what they printed."""
+    (folder / "fit.py").write_text(SCRIPT)
+    (folder / "arguments.pkl").write_bytes(pickle.dumps((arguments, n_rows, weighted)))
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    command += ["--standalone", str(folder / "fit.py"), str(folder / "arguments.pkl"), str(folder)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [pickle.loads((folder / f"{rank}.pkl").read_bytes()) for rank in (0, 1)], done.stdout
+
+
+def assert_same(one, other):
+    for name, value in one.module_.state_dict().items():
+        assert_array_equal(value, other.module_.state_dict()[name], err_msg=name)
+    assert one.n_iter_ == other.n_iter_
+    assert one.active_units_ == other.active_units_
+    for here, there in zip(one.history_, other.history_, strict=True):
+        assert_array_equal(here._replace(seconds=0.0), there._replace(seconds=0.0))
+
+
+def test_whole_batches_give_the_result_of_one_process(tmp_path):
+    """Without noise and with all rows in one batch, only the order of sums differs."""
+    arguments = {
+        "n_latent": 2,
+        "encoder_scale": 1e-9,
+        "batch_size": 1000,
+        "max_epochs": 25,
+        "dtype": "float64",
+        "early_stopping": False,
+        "random_state": 0,
+        "verbose": 1,
+    }
+    (first, second), printed = fit_on_two(tmp_path, weighted=True, **arguments)
+    assert_same(first, second)
+    assert printed.count("parameters on device cpu") == 1
+    alone = VAEEstimator(**arguments).fit(X, sample_weight=WEIGHTS)
+    for name, value in alone.module_.state_dict().items():
+        assert_allclose(first.module_.state_dict()[name], value, rtol=1e-6, atol=1e-8)
+    assert_allclose(first.history_[-1].elbo, alone.history_[-1].elbo, rtol=1e-9)
+
+
+def test_minibatches_of_shards_learn_what_those_of_all_rows_do(tmp_path):
+    """An odd number of rows, early stopping, a prior that starts late, and seeds by chance."""
+    arguments = {
+        "n_latent": 2,
+        "batch_size": 32,
+        "max_epochs": 60,
+        "learning_rate": 5e-3,
+        "prior": MixturePrior(3),
+    }
+    (first, second), _ = fit_on_two(tmp_path, n_rows=177, **arguments)
+    assert_same(first, second)
+    alone = VAEEstimator(**arguments, random_state=0).fit(X[:177])
+    # In nats per row, of about -17: other seeds of one process differ as much.
+    assert_allclose(first.score(X), alone.score(X), atol=0.6)
+    assert_array_equal(first.predict(X), second.predict(X))
+
+
+@pytest.mark.parametrize("n_rows", [1, 4, 5])
+def test_shards_are_of_one_size_and_hold_every_row_once(n_rows):
+    values = torch.arange(float(n_rows))[:, None]
+    rows = Rows(values, values, None, torch.ones(n_rows))
+    shards = [Ranks(rank, 3).shard(rows) for rank in range(3)]
+    assert {len(shard.weights) for shard in shards} == {-(-n_rows // 3)}
+    seen = torch.cat([shard.inputs[shard.weights > 0, 0] for shard in shards])
+    assert_array_equal(seen.sort().values, values[:, 0])
+
+
+def test_a_process_alone_is_the_first_of_one():
+    ranks = current_ranks()
+    assert (ranks.rank, ranks.size) == (0, 1)
+    rows = Rows(torch.ones(3, 1), torch.ones(3, 1), None, torch.ones(3))
+    assert ranks.shard(rows) is rows
