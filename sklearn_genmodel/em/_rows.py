@@ -29,8 +29,9 @@ __all__ = [
 Array = NDArray[np.float64]
 Map = Callable[..., Iterable[Any]]
 
-CACHE_FLOATS = 2**17
-SMALLEST_BLOCK, LARGEST_BLOCK = 512, 8192
+# Blocks fit a cache, unless that makes them so small that calls cost more than what they do.
+CACHE_FLOATS, MEMORY_FLOATS = 2**17, 2**21
+SMALLEST_BLOCK, ENOUGH_ROWS, LARGEST_BLOCK = 256, 2048, 8192
 BLOCKS_PER_CHUNK = 16
 
 # Up to this many values, data are always sorted and merged.
@@ -94,7 +95,8 @@ class Rows:
 
     def chunks(self, width: int) -> list[list[slice]]:
         """Runs of block slices for rows that take `width` floats each in a pass."""
-        size = int(np.clip(CACHE_FLOATS // width, SMALLEST_BLOCK, LARGEST_BLOCK))
+        size = max(CACHE_FLOATS // width, min(ENOUGH_ROWS, MEMORY_FLOATS // width))
+        size = min(max(size, SMALLEST_BLOCK), LARGEST_BLOCK)
         starts = range(0, len(self), size)
         blocks = [slice(i, min(i + size, len(self))) for i in starts]
         return [blocks[i : i + BLOCKS_PER_CHUNK] for i in range(0, len(blocks), BLOCKS_PER_CHUNK)]

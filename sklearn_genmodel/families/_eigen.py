@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._covariance import Full
 from sklearn_genmodel.families._decompositions import (
     SMALLEST,
     equal_volumes,
@@ -23,6 +22,7 @@ from sklearn_genmodel.families._decompositions import (
     regularized,
 )
 from sklearn_genmodel.families._eigen_diagonal import n_decomposition_parameters
+from sklearn_genmodel.families._full import Full
 from sklearn_genmodel.families._orientation import (
     axes_of_all,
     common_axes,

@@ -136,8 +136,8 @@ class Elliptical(Family):
         return n_components * n_features + self._structure.n_parameters(n_components, n_features)
 
     def width(self, n_features: int) -> int:
-        """Size of (1, x, second-order terms)."""
-        return self._structure.width(n_features)
+        """What the structure needs of a row in a pass."""
+        return self._structure.pass_width(n_features)
 
     def to_vector(self, params: Any, like: Any) -> Array:
         """Locations in units of those of `like`, and log-Cholesky factors."""

@@ -8,8 +8,9 @@ import numpy as np
 
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._common_loadings import common_loadings
-from sklearn_genmodel.families._covariance import Full, normalizer
+from sklearn_genmodel.families._covariance import normalizer
 from sklearn_genmodel.families._factor_analysis import free_loadings, principal_loadings
+from sklearn_genmodel.families._full import Full
 from sklearn_genmodel.families._triangles import upper_triangle
 
 __all__ = ["LOADINGS", "NOISES", "Factor", "FactorCovariances"]

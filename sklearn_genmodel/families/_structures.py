@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._covariance import Full, Structure, Tied
+from sklearn_genmodel.families._covariance import Structure
 from sklearn_genmodel.families._diagonal import (
     Diagonal,
     Spherical,
@@ -17,6 +17,7 @@ from sklearn_genmodel.families._diagonal import (
 from sklearn_genmodel.families._eigen import EEV, EVE, EVV, VEE, VEV, VVE
 from sklearn_genmodel.families._eigen_diagonal import EVI, VEI
 from sklearn_genmodel.families._factor import LOADINGS, NOISES, Factor
+from sklearn_genmodel.families._full import Full, Tied
 
 __all__ = ["divided", "structure_of"]
 
