@@ -13,6 +13,8 @@ __all__ = ["Mover"]
 
 Array = NDArray[np.float64]
 
+# Of the longest axis of a component, squared: a metric knows no thinner one.
+THINNEST = 1e-4
 TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -31,12 +33,14 @@ class Mover(NamedTuple):
     weights: Array
     rng: np.random.Generator
 
-    def move(self, resp: Array) -> tuple[str, Array]:
+    def move(self, resp: Array, log_evidence: Array) -> tuple[str, Array]:
         """Take one component away and give it to rows elsewhere.
 
         Parameters
         ----------
         resp : ndarray of shape (n_samples, n_components)
+        log_evidence : ndarray of shape (n_samples,)
+            Of the mixture that the responsibilities are of.
 
         Returns
         -------
@@ -47,23 +51,41 @@ class Mover(NamedTuple):
         gone = int(self.rng.integers(resp.shape[1]))
         resp[:, gone] = TINY
         resp /= resp.sum(axis=1, keepdims=True)
-        move = self._split if self.rng.random() < 0.5 else self._claim
-        move(resp, gone)
-        return f"moved component ({move.__name__.strip('_')})", resp
+        if self.rng.random() < 0.5:
+            self._split(resp, gone)
+            return "moved component (split)", resp
+        self._claim(resp, gone, log_evidence)
+        return "moved component (claim)", resp
 
     def _split(self, resp: Array, gone: int) -> None:
         """Give away what lies on one side of a random plane through another component's mean."""
-        source = int(self.rng.choice(np.delete(np.arange(resp.shape[1]), gone)))
-        part = resp[:, source] * self.weights + TINY
-        centred = self.Z - part @ self.Z / part.sum()
+        source, centred = self._about_one(resp, gone)
         side = centred @ self.rng.standard_normal(centred.shape[1]) > 0
         resp[side, gone] += resp[side, source]
         resp[side, source] = 0.0
 
-    def _claim(self, resp: Array, gone: int) -> None:
-        """Give a random row and a random number of its neighbours."""
+    def _claim(self, resp: Array, gone: int, log_evidence: Array) -> None:
+        """Give a row, often one that is badly explained, and a random number of its neighbours."""
         n, n_components = resp.shape
         size = np.exp(self.rng.uniform(0.0, np.log(max(n / n_components, 1.0))))
-        claimed = nearest_rows(self.Z, int(self.rng.integers(n)))[: int(size)]
+        Z = self.Z if self.rng.random() < 0.5 else self._in_units_of_one(resp, gone)
+        # Of rows in the order of their density, the first are those in question most often.
+        place = int(n * self.rng.random() ** self.rng.choice([1, 4]))
+        claimed = nearest_rows(Z, int(np.argsort(log_evidence, kind="stable")[place]))[: int(size)]
         resp[claimed] = 0.0
         resp[claimed, gone] = 1.0
+
+    def _about_one(self, resp: Array, gone: int) -> tuple[int, Array]:
+        """Another component than the one that is gone, and rows about its mean."""
+        source = int(self.rng.choice(np.delete(np.arange(resp.shape[1]), gone)))
+        part = resp[:, source] * self.weights + TINY
+        return source, self.Z - part @ self.Z / part.sum()
+
+    def _in_units_of_one(self, resp: Array, gone: int) -> Array:
+        """Rows in another component's units: small clusters tend to be shaped like large ones."""
+        source, centred = self._about_one(resp, gone)
+        part = resp[:, source] * self.weights + TINY
+        values, axes = np.linalg.eigh((part * centred.T) @ centred / part.sum())
+        if not values[-1] > 0.0:
+            return self.Z
+        return np.asarray(centred @ axes / np.sqrt(np.maximum(values, THINNEST * values[-1])))

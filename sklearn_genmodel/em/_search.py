@@ -186,11 +186,14 @@ class Search:
 
     def _moved(self, theta: Theta, n_moves: int) -> list[Contender]:
         """Take one component away and give it to rows elsewhere, at random; so many times."""
-        resp = map_rows(self.family, theta, self.rows, lambda joint: log_normalize(joint)[1].T)
+        found = map_rows(self.family, theta, self.rows, _posterior)
+        resp, log_evidence = found[:, :-1], found[:, -1]
         contenders: list[Contender] = []
         while len(contenders) < n_moves:
             n_more = min(n_moves - len(contenders), self._n_at_once)
-            names, changed = zip(*(self._mover.move(resp) for _ in range(n_more)), strict=True)
+            names, changed = zip(
+                *(self._mover.move(resp, log_evidence) for _ in range(n_more)), strict=True
+            )
             contenders += map(Contender, names, self._thetas(changed))
         return contenders
 
@@ -240,3 +243,9 @@ class Search:
     def _mover(self) -> Mover:
         weights = self.rows.weights
         return Mover(whitened(self._embedded, weights), weights, self.rng)
+
+
+def _posterior(log_joint: Array) -> Array:
+    """Responsibilities, and the log-evidence in the last column."""
+    log_evidence, resp = log_normalize(log_joint)
+    return np.concatenate([resp, log_evidence[None]]).T
