@@ -106,12 +106,12 @@ def _pass_over_rows(
 
 def constants_of(family: Family, rows: Rows, n_components: int) -> Any:
     """What no pass over these rows changes, if the family knows of anything."""
-    if rows.resp_prior is not None or type(family).constants is Family.constants:
+    if rows.resp_prior is not None or not family.has_constants(n_components):
         return None
 
     def collect(block: Block) -> Any:
         weights = np.ones(len(block.X)) if block.sample_weight is None else block.sample_weight
-        return family.constants(block.X, weights, n_components)
+        return family.constants(block.X, weights)
 
     def merge(one: Any, other: Any) -> Any:
         return None if one is None or other is None else one + other

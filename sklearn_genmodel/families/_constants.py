@@ -12,38 +12,49 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_genmodel.families._arrays import Accumulate, Array, Shortened
+from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Shortened
 from sklearn_genmodel.families._covariance import Structure
 from sklearn_genmodel.families._features import first_order, natural_cancels
 from sklearn_genmodel.families._moments import Moments
 
-__all__ = ["constant_moments", "shortened_pass"]
+__all__ = ["constant_moments", "has_constants", "shortened_pass"]
 
 # Largest sum of absolute terms, per row, for which tr(P C) keeps an error below 1e-10.
 CANCELLATION_LIMIT = 1e6
 
 
-def constant_moments(
-    structure: Structure, X: Array, sample_weight: Array, n_components: int
-) -> Moments | None:
-    """Moments of rows that every pass needs whole, about their mean; None where none are.
+def has_constants(structure: Structure, n_components: int) -> bool:
+    """Whether a term of every pass is the same whatever the responsibilities.
+
+    Parameters
+    ----------
+    structure : Structure
+    n_components : int
+
+    Returns
+    -------
+    has_constants : bool
+    """
+    return structure.divides and (structure.shared or n_components == 1)
+
+
+def constant_moments(structure: Structure, X: Array, sample_weight: Array) -> Moments | None:
+    """Moments of rows about their mean; None where a value is missing.
 
     Parameters
     ----------
     structure : Structure
     X : ndarray of shape (n_rows, n_features)
     sample_weight : ndarray of shape (n_rows,)
-    n_components : int
 
     Returns
     -------
     moments : Moments or None
     """
-    if not structure.divides or not (structure.shared or n_components == 1):
-        return None
     if np.isnan(np.vdot(X, X)):
         return None
-    center = X.mean(axis=0)
+    # About the mean of the weighted rows: one far off of hardly any weight does not move it.
+    center = sample_weight @ X / max(sample_weight.sum(), TINY)
     collected = structure.collect(sample_weight, X.T - center[:, None])
     return Moments(structure, center[None], *collected)
 

@@ -129,6 +129,10 @@ class Structure(ABC):
         """Whether a row has so many features that products per component are cheaper."""
         return False
 
+    def magnitudes(self, far: Array, whitener: Any) -> Array:
+        """Sums of absolute terms of `whiten` of a vector per component, both (K, d)."""
+        return np.asarray(np.einsum("kij,kj->ki", np.abs(whitener), far))
+
     def pass_width(self, n_features: int) -> int:
         """Size of the features of a row, or of three rows where they are never formed."""
         if self.prefers_triangular(ANY_NUMBER, n_features):

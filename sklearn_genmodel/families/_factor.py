@@ -107,6 +107,10 @@ class Factor(Full):
         scaled += axes @ ((1.0 / np.sqrt(1.0 + gains) - 1.0)[:, None] * (axes.T @ scaled))
         return scaled
 
+    def magnitudes(self, far: Array, factor: Any) -> Array:
+        # (I + U diag(g) U')^-1/2 shortens what it is applied to.
+        return np.asarray(far / factor.deviations)
+
     def scales(self, factor: Any) -> Array:
         deviations, axes, gains, _ = factor
         scales: Array = deviations * np.sqrt(1.0 + np.einsum("kjq,kq->kj", axes**2, gains))

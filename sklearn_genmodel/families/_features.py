@@ -18,7 +18,7 @@ __all__ = ["FeatureRows", "common_form", "first_order", "natural_cancels", "squa
 CANCELLATION_LIMIT = 1e8
 # Means so many deviations from 0 leave variances all but three of their digits.
 NEAR = 10.0
-# Rows whose weight is so small a share of a block's largest have none in what it adds up to.
+# Rows whose responsibility is so small a share of a block's largest have none in what it adds up.
 NEGLIGIBLE = 1e-40
 # Leaving rows out pays where no more than this share of them is kept.
 MOST_KEPT = 0.75
@@ -90,9 +90,9 @@ class _ByFeatures:
         """Log-densities, (K, n_rows)."""
         return np.asarray(self.natural @ features)
 
-    def moments(self, resp: Array, features: Array) -> tuple[Array, ...]:
+    def moments(self, scaled: Array, features: Array, _: Array) -> tuple[Array, ...]:
         """Counts (K,), sums (K, d) and packed products of weighted rows."""
-        return self.structure.accumulate(resp, features, self.n_features)
+        return self.structure.accumulate(scaled, features, self.n_features)
 
 
 class _ByRows:
@@ -127,10 +127,10 @@ class _ByRows:
         log_prob += self.constants
         return log_prob
 
-    def moments(self, resp: Array, features: tuple[Array, Array]) -> tuple[Array, ...]:
+    def moments(self, scaled: Array, features: tuple[Array, Array], _: Array) -> tuple[Array, ...]:
         """Counts (K,), sums (K, d) and products of weighted rows."""
         rows, second = features
-        return resp.sum(axis=1), resp @ rows, resp @ second
+        return scaled.sum(axis=1), scaled @ rows, scaled @ second
 
 
 class _ByWhitening:
@@ -148,7 +148,9 @@ class _ByWhitening:
             [structure.whiten(mean[:, None], whitener, k)[:, 0] for k, mean in enumerate(means)]
         )
         distances = squares(self.whitened.T)
-        self.cancels: NDArray[np.bool_] = distances > CANCELLATION_LIMIT
+        far = np.abs(means) + 3.0 * structure.scales(factor)
+        magnitudes = squares(structure.magnitudes(far, whitener).T)
+        self.cancels: NDArray[np.bool_] = magnitudes > CANCELLATION_LIMIT
         constants = structure.half_log_det(factor, *means.shape)[:, 0]
         self.constants = -0.5 * (len(origin) * LOG_2PI + distances) - constants
         self.feature_rows = first_order(origin)
@@ -163,10 +165,13 @@ class _ByWhitening:
             log_prob[k] += self.constants[k]
         return log_prob
 
-    def moments(self, resp: Array, features: Array) -> tuple[Array, ...]:
+    def moments(self, scaled: Array, features: Array, resp: Array) -> tuple[Array, ...]:
         """Counts (K,), sums (K, d) and packed products of weighted rows."""
-        sums = resp @ features.T
-        products = [self.structure.products(*weighing(own, features[1:])) for own in resp]
+        sums = scaled @ features.T
+        products = [
+            self.structure.products(*weighing(weights, features[1:], own))
+            for weights, own in zip(scaled, resp, strict=True)
+        ]
         return sums[:, 0], sums[:, 1:], np.concatenate(products)
 
 
@@ -235,20 +240,22 @@ def squares(columns: Array) -> Array:
     return np.asarray(np.einsum("ij,ij->j", columns, columns))
 
 
-def weighing(weights: Array, columns: Array) -> tuple[Array, Array]:
-    """Weights and columns, less those of hardly any weight where these are many.
+def weighing(weights: Array, columns: Array, resp: Array) -> tuple[Array, Array]:
+    """Weights and columns, less those of hardly any responsibility where these are many.
 
     Parameters
     ----------
     weights : ndarray of shape (n_columns,)
     columns : ndarray of shape (n_features, n_columns)
+    resp : ndarray of shape (n_columns,)
+        The weights before they are scaled, as those of far rows are (Student-t).
 
     Returns
     -------
     weights : ndarray of shape (n_kept,)
     columns : ndarray of shape (n_features, n_kept)
     """
-    kept = np.flatnonzero(weights > NEGLIGIBLE * weights.max())
+    kept = np.flatnonzero(resp > NEGLIGIBLE * resp.max(initial=0.0))
     if len(kept) > MOST_KEPT * len(weights):
         return weights, columns
     return weights[kept], columns[:, kept]

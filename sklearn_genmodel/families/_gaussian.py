@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Array, Kernel, Shortened
 from sklearn_genmodel.families._base import Family
-from sklearn_genmodel.families._constants import constant_moments, shortened_pass
+from sklearn_genmodel.families._constants import (
+    constant_moments,
+    has_constants,
+    shortened_pass,
+)
 from sklearn_genmodel.families._constraints import Constraints, overwritten
 from sklearn_genmodel.families._elliptical import Elliptical
 from sklearn_genmodel.families._moments import Moments, gaussian_kernel
@@ -158,9 +162,14 @@ class Gaussian(Elliptical):
             stats = stats.pinned(held["means"])
         return overwritten(self.m_step(stats), constraints)
 
-    def constants(self, X: Array, sample_weight: Array, n_components: int) -> Moments | None:
-        """Moments of complete rows, if there is one component or one covariance."""
-        return constant_moments(self._structure, X, sample_weight, n_components)
+    def has_constants(self, n_components: int) -> bool:
+        """With one component or one covariance, unless a subclass has a kernel of its own."""
+        own = type(self).kernel is Gaussian.kernel
+        return own and has_constants(self._structure, n_components)
+
+    def constants(self, X: Array, sample_weight: Array) -> Moments | None:
+        """Moments of complete rows."""
+        return constant_moments(self._structure, X, sample_weight)
 
     def shortened(self, params: GaussianParams, constants: Moments) -> Shortened | None:
         """A pass over what the components differ in."""

@@ -184,19 +184,31 @@ class EngineHooks(DataHooks):
         """
         return np.empty(0, dtype=np.intp)
 
-    def constants(self, X: Array, sample_weight: Array, n_components: int) -> Any:
+    def has_constants(self, n_components: int) -> bool:
+        """Whether `constants` and `shortened` are of use for so many components.
+
+        Parameters
+        ----------
+        n_components : int
+
+        Returns
+        -------
+        has_constants : bool
+        """
+        return False
+
+    def constants(self, X: Array, sample_weight: Array) -> Any:
         """Statistics of rows that are the same in every pass, whatever the responsibilities.
 
         Parameters
         ----------
         X : ndarray of shape (n_rows, n_features)
         sample_weight : ndarray of shape (n_rows,)
-        n_components : int
 
         Returns
         -------
         constants : object with ``+``, or None
-            None if there are none.
+            None if these rows have none.
         """
         return None
 

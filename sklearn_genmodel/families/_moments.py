@@ -218,15 +218,15 @@ def _complete_rows(
             distances = squares(structure.whiten(about(k), whitener, int(k)))
             log_prob[k] = -0.5 * (d * LOG_2PI + distances) - half_log_det()[k]
 
-        def accumulate(scaled: Array, _: Array) -> Moments:
+        def accumulate(scaled: Array, resp: Array) -> Moments:
             if together:
                 kept = scaled.copy() if len(alone) else scaled
                 kept[alone] = 0.0
-                moments = form.moments(kept, features)
+                moments = form.moments(kept, features, resp)
             else:
                 moments = np.zeros(n_components), np.zeros_like(means), np.zeros_like(zeros())
             for k in alone:
-                own = structure.collect(*weighing(scaled[k], about(k)))
+                own = structure.collect(*weighing(scaled[k], about(k), resp[k]))
                 _add_component(moments, own, k)
             counts, sums, products = moments
             return Moments(structure, centers, counts, sums, products, covariances)

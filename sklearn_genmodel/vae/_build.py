@@ -138,6 +138,7 @@ def make_training(
     training : Training
     """
     ranks = current_ranks()
+    ranks.check_same(X, weights)
     state = replace(state, seeds=ranks.told_by_first(state.seeds))
     train = np.arange(len(X))
     held_out, offset = None, 0.0

@@ -107,7 +107,7 @@ def _own(device: Any) -> Any:
     """Of several GPUs the one that belongs to this process among those that train together."""
     ranks = current_ranks()
     if device.type == "cuda" and device.index is None and ranks.size > 1:
-        return torch.device("cuda", ranks.local_rank)
+        return ranks.device
     return device
 
 

@@ -8,9 +8,13 @@ parameters, without being told more than sums.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import distributed
 
 from sklearn_genmodel.vae._data import Rows
@@ -62,8 +66,51 @@ class Ranks:
         if self.size == 1:
             return value
         values = [value]
-        distributed.broadcast_object_list(values, 0)
+        distributed.broadcast_object_list(values, 0, device=self._device)
         return values[0]
+
+    def agree(self, decide: Callable[[], Any]) -> Any:
+        """What a function returns in the first process; an error there ends all of them."""
+        if self.size == 1:
+            return decide()
+        value, error = None, None
+        if self.rank == 0:
+            try:
+                value = decide()
+            except BaseException as raised:
+                error = raised
+        value, told = self.told_by_first((value, None if error is None else repr(error)))
+        if error is not None:
+            raise error
+        if told is not None:
+            raise RuntimeError(f"The first of {self.size} processes stopped with {told}.")
+        return value
+
+    def check_same(self, *arrays: NDArray[Any] | None) -> None:
+        """Refuse rows that are not those of the first process, in all processes."""
+        if self.size == 1:
+            return
+        digest = sha256(repr([None if a is None else a.shape for a in arrays]).encode())
+        for array in arrays:
+            if array is not None:
+                digest.update(np.ascontiguousarray(array).data)
+        own = digest.hexdigest()
+        n_alike = torch.tensor(float(own == self.told_by_first(own)), device=self._device)
+        if self.add(n_alike) < self.size:
+            raise ValueError(
+                f"X or sample_weight differ between the {self.size} processes that train this "
+                "model together: pass all rows in every process, which keeps its share of them."
+            )
+
+    @property
+    def device(self) -> Any:
+        """The GPU that belongs to this process."""
+        return torch.device("cuda", self.local_rank % max(torch.cuda.device_count(), 1))
+
+    @property
+    def _device(self) -> Any:
+        """Where objects are put on their way: NCCL takes them from a GPU only."""
+        return self.device if distributed.get_backend() == "nccl" else torch.device("cpu")
 
 
 ALONE = Ranks()

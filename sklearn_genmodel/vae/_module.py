@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from sklearn_genmodel.vae._components import Components
 from sklearn_genmodel.vae._data import Rows
 from sklearn_genmodel.vae._likelihood import Likelihood
-from sklearn_genmodel.vae._priors import Components
 from sklearn_genmodel.vae._scale import bounded
 
 __all__ = ["LOG_2PI", "LogTerms", "VAEModule", "expected_log_prior", "gaussian_entropy"]

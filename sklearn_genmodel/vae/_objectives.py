@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import torch
 
+from sklearn_genmodel.vae._components import gaussian_log_prob
 from sklearn_genmodel.vae._data import Rows
 from sklearn_genmodel.vae._module import VAEModule, expected_log_prior, gaussian_entropy
-from sklearn_genmodel.vae._priors import gaussian_log_prob
 
-__all__ = ["OBJECTIVES", "Objective", "elbo_terms", "objective_value"]
+__all__ = ["OBJECTIVES", "Objective", "elbo_terms", "objective_sum"]
 
 
 class Objective(NamedTuple):
@@ -107,10 +107,13 @@ def dreg(
 OBJECTIVES: dict[str, Callable[..., Objective]] = {"dreg": dreg, "elbo": elbo, "iwae": iwae}
 
 
-def objective_value(module: VAEModule, rows: Rows, noise: Any, name: str) -> Any:
-    """Weighted mean of the bound that an objective maximises, at KL weight 1."""
+def objective_sum(module: VAEModule, rows: Rows, noise: Any, name: str) -> Any:
+    """Weighted sum of the bound that an objective maximises, at KL weight 1, and the weight: (2,).
+
+    Of processes that share the rows one may have none of any weight.
+    """
     sums = OBJECTIVES[name](module, rows, noise, 1.0, 0.0).sums
-    return sums[0] / rows.weights.sum()
+    return torch.stack([sums[0], rows.weights.sum()])
 
 
 def _importance_sums(rows: Rows, log_likelihood: Any, log_ratio: Any) -> Any:

@@ -4,79 +4,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 from sklearn.base import BaseEstimator
 from torch import nn
 
 from sklearn_genmodel.em import FitOptions, Rows, fit_mixture
 from sklearn_genmodel.families import Gaussian
+from sklearn_genmodel.vae._components import Components
 
 __all__ = [
-    "Components",
     "MixturePrior",
     "NormalModule",
     "Prior",
     "StandardNormal",
     "VampPrior",
-    "gaussian_log_prob",
 ]
 
 Array = NDArray[np.float64]
 
-LOG_2PI = math.log(2.0 * math.pi)
 # Deviations of the components lie within these powers of e.
 LOG_SCALE_BOUND = 4.0
 # Of the mixture from which the components start.
 TOL, MOST_PASSES = 1e-6, 1000
-
-
-class Components(NamedTuple):
-    """Gaussian components: log-weights (K,), means and log-deviations (K, n_latent).
-
-    The elements of (I + C) (z - mean) are independent and have these deviations, where C, strictly
-    lower triangular, is one of the ``couplings`` (K, n_latent, n_latent); None: C = 0.
-    """
-
-    log_weights: Any
-    means: Any
-    log_scales: Any
-    couplings: Any = None
-
-    @property
-    def is_single(self) -> bool:
-        """Whether expectations under independent normals have a simple closed form."""
-        return len(self.log_weights) == 1 and self.couplings is None
-
-    def draw(self, labels: NDArray[np.intp], rng: np.random.Generator) -> Array:
-        """One latent vector from each of the components with these numbers: (n, n_latent)."""
-        means, scales = (
-            part.double().cpu().numpy()[labels] for part in (self.means, self.log_scales.exp())
-        )
-        deviations: Array = scales * rng.standard_normal(means.shape)
-        if self.couplings is not None:
-            couplings = self.couplings.double().cpu().numpy()
-            for k in np.unique(labels):
-                own, whitener = labels == k, couplings[k] + np.eye(means.shape[1])
-                deviations[own] = solve_triangular(whitener, deviations[own].T, lower=True).T
-        return np.asarray(means + deviations)
-
-    def log_joint(self, z: Any) -> Any:
-        """log p(k) + log p(z | k): (..., K)."""
-        deviations = z.unsqueeze(-2) - self.means
-        if self.couplings is not None:
-            deviations = deviations + torch.einsum("kij,...kj->...ki", self.couplings, deviations)
-        return self.log_weights + gaussian_log_prob(deviations, 0.0, self.log_scales)
-
-    def log_prob(self, z: Any) -> Any:
-        """log p(z): (...)."""
-        if self.is_single:
-            return gaussian_log_prob(z, self.means[0], self.log_scales[0])
-        return torch.logsumexp(self.log_joint(z), dim=-1)
+# Weights of the components stay above this one at the start; its log serves those without rows.
+SMALLEST_WEIGHT = 1e-8
+UNUSED = math.log(SMALLEST_WEIGHT)
 
 
 Posterior = Callable[[Any], tuple[Any, Any]]
@@ -94,7 +50,10 @@ class Prior(BaseEstimator):
     warmup: float = 0.0
 
     def build(self, n_latent: int, n_inputs: int) -> nn.Module:
-        """Make a module with ``components(posterior)`` and ``start(posteriors, inputs, rng)``.
+        """Make a module with ``components(posterior)`` and ``start``.
+
+        ``start(posteriors, inputs, weights, rng)`` is told of q(z | x), the inputs of the encoder
+        and the weights of all rows.
 
         Parameters
         ----------
@@ -188,13 +147,6 @@ class VampPrior(Prior):
         return _VampModule(self.n_pseudo_inputs, n_inputs)
 
 
-def gaussian_log_prob(z: Any, means: Any, log_scales: Any) -> Any:
-    """Log-density of independent normals, summed over the last axis."""
-    standardized = (z - means) * torch.exp(-log_scales)
-    constant = 0.5 * z.shape[-1] * LOG_2PI
-    return -0.5 * standardized.square().sum(-1) - log_scales.sum(-1) - constant
-
-
 class NormalModule(nn.Module):
     """One fixed component."""
 
@@ -207,7 +159,9 @@ class NormalModule(nn.Module):
     def components(self, posterior: Posterior) -> Components:
         return Components(self.origin[:, 0], self.origin, self.origin)
 
-    def start(self, posteriors: Components, inputs: Any, rng: np.random.Generator) -> None:
+    def start(
+        self, posteriors: Components, inputs: Any, weights: Any, rng: np.random.Generator
+    ) -> None:
         pass
 
 
@@ -231,20 +185,25 @@ class _MixtureModule(NormalModule):
         couplings = None if self.couplings is None else torch.tril(self.couplings, -1)
         return Components(torch.log_softmax(self.logits, 0), self.means, log_scales, couplings)
 
-    def start(self, posteriors: Components, inputs: Any, rng: np.random.Generator) -> None:
+    def start(
+        self, posteriors: Components, inputs: Any, weights: Any, rng: np.random.Generator
+    ) -> None:
         self.started = True
         latents = posteriors.draw(np.arange(len(posteriors.means)), rng)
-        weights, means, covariances = _first_components(latents, self, rng)
+        rows = Rows(latents, weights.double().cpu().numpy())
+        shares, means, covariances = _first_components(rows, self, rng)
         lower = np.linalg.cholesky(covariances)
         scales = np.diagonal(lower, axis1=1, axis2=2)
         ratios = np.clip(np.log(scales) / LOG_SCALE_BOUND, -0.99, 0.99)
-        values = [(self.logits, np.log(weights)), (self.means, means)]
+        values = [(self.logits, np.log(shares)), (self.means, means)]
         values.append((self.raw_scales, LOG_SCALE_BOUND * np.arctanh(ratios)))
         if self.couplings is not None:
             # L^-1 = diag(1 / scales) (I + C)
             whitened = scales[:, :, None] * np.linalg.inv(lower)
             values.append((self.couplings, whitened - np.eye(lower.shape[-1])))
         with torch.no_grad():
+            # Of more components than rows some stay out of the way.
+            self.logits.fill_(UNUSED)
             for target, value in values:
                 target[: len(value)] = torch.as_tensor(value)
 
@@ -262,7 +221,9 @@ class _VampModule(nn.Module):
         log_weights = means.new_full((len(means),), -math.log(len(means)))
         return Components(log_weights, means, log_scales)
 
-    def start(self, posteriors: Components, inputs: Any, rng: np.random.Generator) -> None:
+    def start(
+        self, posteriors: Components, inputs: Any, weights: Any, rng: np.random.Generator
+    ) -> None:
         self.started = True
         rows = torch.as_tensor(rng.integers(len(inputs), size=len(self.inputs)))
         with torch.no_grad():
@@ -270,11 +231,16 @@ class _VampModule(nn.Module):
 
 
 def _first_components(
-    latents: Array, module: _MixtureModule, rng: np.random.Generator
+    rows: Rows, module: _MixtureModule, rng: np.random.Generator
 ) -> tuple[Array, Array, Array]:
     """Weights (K,), means (K, n_latent) and covariances of a mixture fitted to latents."""
+    rows = rows.take(rows.weights > 0)
     family = Gaussian("diag" if module.couplings is None else "full")
-    n_components = min(len(module.logits), len(latents))
+    n_components = min(len(module.logits), len(rows))
     options = FitOptions(n_components, "auto", "auto", MOST_PASSES, TOL, "auto")
-    theta = fit_mixture(family, Rows(latents), options, rng).result.theta
-    return theta.weights, theta.params.means, family.covariance_matrices(theta.params)
+    theta = fit_mixture(family, rows, options, rng).result.theta
+    return (
+        np.maximum(theta.weights, SMALLEST_WEIGHT),
+        theta.params.means,
+        family.covariance_matrices(theta.params),
+    )

@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from sklearn_genmodel.vae._components import Components
 from sklearn_genmodel.vae._data import Rows
 from sklearn_genmodel.vae._device import resume_generator
 from sklearn_genmodel.vae._distributed import ALONE, Ranks
 from sklearn_genmodel.vae._flat import FlatParameters
 from sklearn_genmodel.vae._graph import Advance, graphed
 from sklearn_genmodel.vae._module import VAEModule
-from sklearn_genmodel.vae._objectives import objective_value
+from sklearn_genmodel.vae._objectives import objective_sum
 from sklearn_genmodel.vae._optimizers import load_state, make_optimizer, set_step_size
 from sklearn_genmodel.vae._options import TrainingOptions
-from sklearn_genmodel.vae._priors import Components
 from sklearn_genmodel.vae._state import Epoch, TrainingState
 from sklearn_genmodel.vae._steps import make_step
 from sklearn_genmodel.vae._streaming import StreamedRows
@@ -84,7 +84,8 @@ class Training:
         self.advance = self._new_advance()
         self.probe_noise = self._noise_for(rows.block(slice(PROBED_ROWS)))
         if state.probe is None:
-            self.now.probe = (ranks.add(self._probe()) / ranks.size).item()
+            total, weight = ranks.add(self._probe()).tolist()
+            self.now.probe = total / weight
         self.held_out_noise: Any = None if held_out is None else self._noise_for(held_out)
 
     def state(self) -> TrainingState:
@@ -148,7 +149,7 @@ class Training:
             ]
             means, log_scales = map(torch.cat, zip(*parts, strict=True))
             posteriors = Components(means.new_zeros(len(means)), means, log_scales)
-            self.module.prior.start(posteriors, self.rows.inputs, rng)
+            self.module.prior.start(posteriors, self.rows.inputs, self.rows.weights, rng)
         self.ranks.copy_first([self.flat.vector])
 
     def _noise_for(self, rows: Rows | StreamedRows) -> Any:
@@ -168,12 +169,14 @@ class Training:
         for rows, noise in self._batches():
             total += self.advance(rows, noise, kl_weight)
         self.module.eval()
+        # Layers that keep averages of their inputs, such as batch normalisation.
+        self.ranks.copy_first(self.flat.buffers)
         weight = self.rows.weights.sum()[None]
-        sums = torch.cat([total, self._validate(), self._probe()[None], weight])
+        sums = torch.cat([total, weight, self._validate(), self._probe()])
         # The one synchronisation of an epoch.
-        *total, validation, held_out, probe, weight = self.ranks.add(sums).tolist()
+        *total, weight, validation, held_out, probe, probed = self.ranks.add(sums).tolist()
         validation = validation / held_out if held_out else 0.0
-        return [*(value / weight for value in total), validation, probe / self.ranks.size]
+        return [*(value / weight for value in total), validation, probe / probed]
 
     def _new_advance(self) -> Advance:
         # Sums over processes are not captured.
@@ -224,8 +227,7 @@ class Training:
             for start in range(0, len(self.held_out.weights), ROWS_AT_A_TIME):
                 block = slice(start, start + ROWS_AT_A_TIME)
                 rows, noise = self.held_out.block(block), self.held_out_noise[:, block]
-                value = objective_value(self.module, rows, noise, self.options.objective)
-                total += torch.stack([value, value.new_ones(())]) * rows.weights.sum()
+                total += objective_sum(self.module, rows, noise, self.options.objective)
         return total
 
     def _in_data_units(self, values: list[float]) -> tuple[float, float, float, float]:
@@ -238,7 +240,7 @@ class Training:
         """Bound of a few rows at these parameters, which the last step may have spoilt."""
         rows = self.rows.block(slice(PROBED_ROWS))
         with torch.no_grad():
-            return objective_value(self.module, rows, self.probe_noise, self.options.objective)
+            return objective_sum(self.module, rows, self.probe_noise, self.options.objective)
 
     def _roll_back(self, parameters: list[Any], optimizer: dict[str, Any], norm: Any) -> None:
         self.flat.restore(parameters)
@@ -284,5 +286,5 @@ def run_epochs(training: Training, n_epochs: int, after_epoch: Callable[[Trainin
     stopped = False
     while training.now.n_epochs < n_epochs and not training.now.is_over and not stopped:
         training.run_epoch()
-        stopped = training.ranks.told_by_first(after_epoch(training))
+        stopped = training.ranks.agree(lambda: after_epoch(training))
     training.finish()

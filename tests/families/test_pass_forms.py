@@ -5,6 +5,7 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import multivariate_normal
 
+from sklearn_genmodel import EMMixture
 from sklearn_genmodel.em import Rows, Theta, blocked_step
 from sklearn_genmodel.families import Gaussian, GaussianParams, Poisson, StudentT
 from sklearn_genmodel.families._features import weighing
@@ -92,9 +93,9 @@ def test_what_is_constant_is_collected_once():
     seen = []
 
     class Watched(Gaussian):
-        def constants(self, X, sample_weight, n_components):
+        def constants(self, X, sample_weight):
             seen.append(len(X))
-            return super().constants(X, sample_weight, n_components)
+            return super().constants(X, sample_weight)
 
     step = blocked_step(Watched("tied", reg_covar=0.0), Rows(X, weights))
     for _ in range(3):
@@ -102,14 +103,14 @@ def test_what_is_constant_is_collected_once():
     assert sum(seen) == len(X)
 
 
-def test_one_component_needs_no_pass_but_the_first():
-    _, X, weights, theta = problem("full", 3, 1)
+def test_one_component_needs_no_pass_but_the_first(monkeypatch):
+    family, X, weights, theta = problem("full", 3, 1)
 
-    class Watched(Gaussian):
-        def kernel(self, params):
-            raise AssertionError("a pass over the rows")
+    def refuse(*arguments):
+        raise AssertionError("a pass over the rows")
 
-    updated, _ = blocked_step(Watched("full", reg_covar=0.0), Rows(X, weights))(theta)
+    monkeypatch.setattr("sklearn_genmodel.families._gaussian.gaussian_kernel", refuse)
+    updated, _ = blocked_step(family, Rows(X, weights))(theta)
     mean = np.average(X, axis=0, weights=weights)
     np.testing.assert_allclose(updated.params.means[0], mean, rtol=1e-12)
     np.testing.assert_allclose(
@@ -117,19 +118,79 @@ def test_one_component_needs_no_pass_but_the_first():
     )
 
 
+class OwnKernel(Gaussian):
+    """A Gaussian whose pass is another."""
+
+    def kernel(self, params):
+        return super().kernel(params)
+
+
 @pytest.mark.parametrize(
-    ("family", "X", "n_components"),
+    ("family", "n_components"),
     [
-        (Gaussian("full"), np.ones((5, 2)), 2),
-        (Gaussian("tied"), np.array([[1.0, np.nan], [2.0, 3.0]]), 2),
-        (Gaussian("EEV"), np.ones((5, 2)), 1),
-        (StudentT("tied"), np.ones((5, 2)), 2),
-        (Poisson(), np.ones((5, 2)), 1),
+        (Gaussian("full"), 2),
+        (Gaussian("EEV"), 1),
+        (StudentT("tied"), 2),
+        (Poisson(), 1),
+        (OwnKernel("tied"), 1),
     ],
     ids=str,
 )
-def test_nothing_is_constant_where_responsibilities_matter(family, X, n_components):
-    assert family.constants(X, np.ones(len(X)), n_components) is None
+def test_nothing_is_constant_where_responsibilities_matter(family, n_components):
+    assert not family.has_constants(n_components)
+
+
+def test_nothing_is_constant_where_values_are_missing():
+    X = np.array([[1.0, np.nan], [2.0, 3.0]])
+    assert Gaussian("tied").has_constants(2)
+    assert Gaussian("tied").constants(X, np.ones(2)) is None
+
+
+def test_a_far_row_of_hardly_any_weight_moves_no_centre():
+    X = np.random.default_rng(0).standard_normal((2000, 2))
+    X[7] = 1e11
+    weights = np.ones(2000)
+    weights[7] = 1e-30
+    for family in (Gaussian("full"), Gaussian("tied")):
+        params = family.weighted_mle(X[8:], np.ones((1992, 1)))
+        updated, _ = blocked_step(family, Rows(X, weights))(Theta(np.ones(1), params))
+        expected = np.cov(np.delete(X, 7, axis=0).T, ddof=0)
+        found = family.covariance_matrices(updated.params)[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("family", [Gaussian, StudentT])
+@pytest.mark.parametrize(("n_features", "apart"), [(15, 0.0), (3, 1e6)])
+def test_blocks_in_which_every_row_lacks_a_value(family, n_features, apart):
+    """Of rows that are all incomplete the complete ones are none, in each form of the pass."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, n_features))
+    X[:100] += apart
+    X[np.arange(300), rng.integers(n_features, size=300)] = np.nan
+    arguments = {"init": "kmeans", "n_init": 1, "random_state": 0}
+    mixture = EMMixture(2, family=family("full", reg_covar=1e-14), **arguments).fit(X)
+    assert np.isfinite(mixture.score(X))
+    assert (np.diff(mixture.lower_bounds_) > -1e-10).all()
+
+
+def test_a_thin_direction_keeps_its_digits_far_from_the_origin():
+    """Two columns that are nearly equal, means apart along both, more columns than are formed."""
+    rng = np.random.default_rng(0)
+    d, thin, apart = 15, 1e-3, 1e3
+    noise = rng.standard_normal((600, d))
+    X = noise.copy()
+    X[:, 1] = X[:, 0] + thin * noise[:, 1]
+    X[:300, :2] += apart
+    labels = np.repeat([0, 1], 300)
+    family = Gaussian("full", reg_covar=0.0)
+    params = family.weighted_mle(X, np.eye(2)[labels])
+    updated, _ = blocked_step(family, Rows(X))(Theta(np.full(2, 0.5), params))
+    difference = X[:300, 1] - X[:300, 0]
+    matrix = updated.params.covariances[0]
+    variance = matrix[0, 0] + matrix[1, 1] - 2.0 * matrix[0, 1]
+    np.testing.assert_allclose(variance, difference.var(), rtol=1e-4)
+    root = np.linalg.inv(np.linalg.cholesky(np.cov(X[:300].T, ddof=0)))
+    np.testing.assert_allclose(root @ matrix @ root.T, np.eye(d), atol=1e-6)
 
 
 def test_a_near_singular_covariance_gets_whole_passes():
@@ -137,16 +198,17 @@ def test_a_near_singular_covariance_gets_whole_passes():
     family = Gaussian("tied")
     params = GaussianParams(np.array([[0.0, 0.0], [1.0, 1.0]]), covariance)
     X = np.random.default_rng(0).standard_normal((50, 2))
-    assert family.shortened(params, family.constants(X, np.ones(50), 2)) is None
+    assert family.shortened(params, family.constants(X, np.ones(50))) is None
 
 
 def test_rows_of_hardly_any_weight_are_left_out_without_a_trace():
     rng = np.random.default_rng(0)
     columns, weights = rng.standard_normal((3, 400)), rng.random(400)
     weights[100:] *= 1e-60
-    kept_weights, kept = weighing(weights, columns)
+    kept_weights, kept = weighing(weights, columns, weights)
     assert kept.shape == (3, 100)
     whole = (weights * columns) @ columns.T
     np.testing.assert_allclose((kept_weights * kept) @ kept.T, whole, atol=1e-12)
-    few = weighing(np.where(np.arange(400) < 350, 1.0, 0.0), columns)
-    assert few[1] is columns
+    some = np.where(np.arange(400) < 350, 1.0, 0.0)
+    assert weighing(some, columns, some)[1] is columns
+    assert weighing(np.empty(0), columns[:, :0], np.empty(0))[1].shape == (3, 0)

@@ -1,5 +1,6 @@
 """Two processes that train one model, on the CPU with gloo: against one process alone."""
 
+import json
 import os
 import pickle
 import subprocess
@@ -43,14 +44,59 @@ def fit_on_two(folder, n_rows=178, *, weighted=False, **arguments):
     """The estimators of both processes, and what they printed."""
     (folder / "fit.py").write_text(SCRIPT)
     (folder / "arguments.pkl").write_bytes(pickle.dumps((arguments, n_rows, weighted)))
+    printed = run_two(folder / "fit.py", folder / "arguments.pkl", folder)
+    return [pickle.loads((folder / f"{rank}.pkl").read_bytes()) for rank in (0, 1)], printed
+
+
+TROUBLE = """
+import json, sys
+import numpy as np
+from sklearn.datasets import load_wine
+from sklearn_genmodel.vae import VAEEstimator
+from torch import distributed, nn
+
+distributed.init_process_group("gloo")
+rank, X = distributed.get_rank(), load_wine().data
+
+def normalized(n_inputs, n_outputs):
+    return nn.Sequential(nn.BatchNorm1d(n_inputs), nn.Linear(n_inputs, n_outputs))
+
+def message(function):
+    try:
+        function()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+def end_in_the_first(vae):
+    from sklearn_genmodel.vae import _progress
+    def call(self, training):
+        raise MemoryError("no room") if rank == 0 else AssertionError("called in another")
+    _progress.Progress.__call__ = call
+    vae.fit(X)
+
+vae = VAEEstimator(max_epochs=4, encoder=normalized, random_state=0)
+found = {
+    "few rows": vae.fit(X[:9]).score(X[:9]),
+    "other rows": message(lambda: vae.fit(X[: 50 + rank])),
+    "error": message(lambda: end_in_the_first(vae)),
+    "after": vae.score(X[:9]),
+}
+with open(f"{sys.argv[1]}/{rank}.json", "w") as file:
+    json.dump(found, file)
+distributed.destroy_process_group()
+"""
+
+
+def run_two(script, *arguments):
+    """What two processes that run a script printed."""
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
-    command += ["--standalone", str(folder / "fit.py"), str(folder / "arguments.pkl"), str(folder)]
+    command += ["--standalone", str(script), *map(str, arguments)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         command, capture_output=True, text=True, env=environment, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return [pickle.loads((folder / f"{rank}.pkl").read_bytes()) for rank in (0, 1)], done.stdout
+    return done.stdout
 
 
 def assert_same(one, other):
@@ -98,6 +144,19 @@ def test_minibatches_of_shards_learn_what_those_of_all_rows_do(tmp_path):
     # In nats per row, of about -17: other seeds of one process differ as much.
     assert_allclose(first.score(X), alone.score(X), atol=0.6)
     assert_array_equal(first.predict(X), second.predict(X))
+
+
+def test_trouble_in_one_process_is_told_to_all(tmp_path):
+    """A share without held-out rows, batch normalisation, other rows, an error in the first."""
+    (tmp_path / "trouble.py").write_text(TROUBLE)
+    run_two(tmp_path / "trouble.py", tmp_path)
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
+    assert np.isfinite(first["few rows"])
+    assert first["few rows"] == second["few rows"] == first["after"]
+    assert first["other rows"] == second["other rows"]
+    assert first["other rows"].startswith("ValueError: X or sample_weight differ between the 2")
+    assert first["error"] == "MemoryError: no room"
+    assert second["error"].startswith("RuntimeError: The first of 2 processes stopped with Memory")
 
 
 @pytest.mark.parametrize("n_rows", [1, 4, 5])

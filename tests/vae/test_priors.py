@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 torch = pytest.importorskip("torch")
 
 from sklearn_genmodel.vae import MixturePrior, StandardNormal, VAEEstimator, VampPrior  # noqa: E402
-from sklearn_genmodel.vae._priors import Components  # noqa: E402
+from sklearn_genmodel.vae._components import Components  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -77,18 +77,28 @@ def test_components_start_as_the_mixture_of_what_the_encoder_says(covariance_typ
     posteriors = Components(
         torch.zeros(1200), torch.as_tensor(clouds), torch.full((1200, 2), -5.0).double()
     )
+    weights = np.repeat([1.0, 0.0, 3.0], [900, 100, 200])
     module = MixturePrior(2, covariance_type=covariance_type).build(2, 4).double()
-    module.start(posteriors, clouds, np.random.default_rng(0))
+    module.start(posteriors, clouds, torch.as_tensor(weights), np.random.default_rng(0))
     components = module.components(None)
     order = torch.argsort(components.means[:, 0])
-    assert_allclose(components.log_weights[order].exp().detach(), [0.75, 0.25], rtol=1e-6)
-    expected = [np.cov(clouds[:900].T, ddof=0), np.cov(clouds[900:].T, ddof=0)]
+    assert_allclose(components.log_weights[order].exp().detach(), [0.6, 0.4], rtol=1e-6)
+    parts = clouds[:900], clouds[1000:]
     with torch.no_grad():
         drawn = [components.draw(np.full(100_000, int(k)), rng) for k in order]
-    for cloud, own, covariance in zip((clouds[:900], clouds[900:]), drawn, expected, strict=True):
+    for cloud, own in zip(parts, drawn, strict=True):
         assert_allclose(own.mean(axis=0), cloud.mean(axis=0), atol=0.02)
         shape = np.eye(2) if covariance_type == "diag" else np.ones((2, 2))
-        assert_allclose(np.cov(own.T), covariance * shape, atol=0.03)
+        assert_allclose(np.cov(own.T), np.cov(cloud.T, ddof=0) * shape, atol=0.03)
+
+
+def test_components_without_rows_stay_out_of_the_way():
+    latents = torch.as_tensor(np.random.default_rng(0).normal(size=(3, 2)))
+    posteriors = Components(torch.zeros(3), latents, torch.full((3, 2), -1.0).double())
+    module = MixturePrior(10).build(2, 4).double()
+    module.start(posteriors, latents, torch.ones(3), np.random.default_rng(0))
+    weights = module.components(None).log_weights.exp()
+    assert_allclose(weights[:3].sum().item(), 1.0, atol=1e-6)
 
 
 def test_a_mixture_prior_clusters(blobs):
