@@ -39,8 +39,8 @@ __all__ = [
 Array = NDArray[np.float64]
 
 SEED = 0
-# Cells of the widest array: blocks stay in the cache.
-CELLS_AT_A_TIME = 2**18
+# Cells of the widest array: calls cost little beside what they do, and memory stays small.
+CELLS_AT_A_TIME = 2**20
 NARROWEST = 64
 # Of these many blocks together, what does not depend on the number of columns is computed.
 BLOCKS_AT_A_TIME = 4
