@@ -44,7 +44,11 @@ def attempt(name: str, record: Any, data: Any, seed: int, tol: float | None) -> 
             "failed": f"{type(error).__name__}: {error}".splitlines()[0][:80],
         }
     seconds = time.process_time() - start
-    loglik, sound = evaluate(record, *data, fitted)
+    try:
+        loglik, sound = evaluate(record, *data, fitted)
+    except np.linalg.LinAlgError as error:
+        # Some peers return covariances that are not positive definite.
+        return {"seconds": seconds, "failed": f"{type(error).__name__}: {error}"[:80]}
     return {"seconds": seconds, "difference": loglik - record["loglik"], "sound": sound}
 
 
