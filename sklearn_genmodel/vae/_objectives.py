@@ -56,9 +56,12 @@ def elbo(
     n_rows = len(rows.weights)
     unit_kl = (rows.weights[:, None] * kl).sum(0)
     fit = (rows.weights * reconstruction).sum()
-    penalty = unit_kl.clamp(min=free_bits * n_rows * noise.shape[-1] / kl.shape[1])
-    loss = (kl_weight * penalty.sum() - fit) / n_rows
-    total = unit_kl.sum()
+    penalty = total = unit_kl.sum()
+    if free_bits > 0:
+        # Only then: the estimate for a prior of several components may be negative in a batch.
+        least = free_bits * n_rows * noise.shape[-1] / kl.shape[1]
+        penalty = unit_kl.clamp(min=least).sum()
+    loss = (kl_weight * penalty - fit) / n_rows
     return Objective(loss, torch.stack([fit - total, fit, total]).detach())
 
 

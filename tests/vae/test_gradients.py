@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 torch = pytest.importorskip("torch")
 
-from sklearn_genmodel.vae import VAEEstimator  # noqa: E402
+from sklearn_genmodel.vae import VAEEstimator, VampPrior  # noqa: E402
 from sklearn_genmodel.vae._objectives import OBJECTIVES  # noqa: E402
 
 D, N, K, C = 7, 5, 2, 3
@@ -127,6 +127,17 @@ def test_free_bits_stop_the_gradient_of_small_kl_terms(problem):
     without = evaluate(module, rows, noise, 0.0, 0.0)
     assert_allclose(free.loss.item(), without.loss.item() + 1e3 * K, rtol=1e-12)
     assert_allclose(free.sums, plain.sums)
+
+
+def test_a_batch_whose_estimate_of_the_kl_is_negative_counts_as_it_is():
+    """Far draws make log q(z | x) - log p(z) negative; cut off at 0 the bound would be biased."""
+    X = np.random.default_rng(0).normal(size=(D, N))
+    prior = VampPrior(3)
+    vae = VAEEstimator(K, prior=prior, max_epochs=1, dtype="float64", random_state=0).fit(X)
+    noise = torch.full((C, D, K), 3.0, dtype=torch.float64)
+    found = OBJECTIVES["elbo"](vae.module_, vae._rows(X)[1], noise, 1.0, 0.0)
+    assert found.sums[2] < 0
+    assert_allclose(found.loss.item(), -found.sums[0].item() / D, rtol=1e-12)
 
 
 DATA = {
