@@ -69,24 +69,21 @@ def expectation(
     expectation : Expectation
         Its log-evidence lacks the base measure.
     """
+    width = pass_width(family, theta, rows)
     short = None if constants is None else family.shortened(theta.params, constants)
     if short is None:
-        return _pass_over_rows(family.kernel(theta.params), theta, rows, family, n_mixtures)
+        return _pass_over_rows(log_joint(family, theta), rows, width, n_mixtures)
     left_out = Expectation(np.full(1, short.log_prob), np.zeros(len(theta.weights)), short.stats)
     if short.kernel is None:
         return left_out._replace(counts=np.full(1, rows.total_weight))
-    return left_out.merge(_pass_over_rows(short.kernel, theta, rows, family, 1))
+    return left_out.merge(_pass_over_rows(_weighted(short.kernel, theta), rows, width, 1))
 
 
-def _pass_over_rows(
-    kernel: Kernel, theta: Theta, rows: Rows, family: Family, n_mixtures: int
-) -> Expectation:
+def _pass_over_rows(joint: Kernel, rows: Rows, width: int, n_mixtures: int) -> Expectation:
     """Add up what the blocks give."""
-    log_weights = _log_weights(theta)
 
     def expect(block: Block) -> Expectation:
-        log_prob, accumulate = kernel(block.X)
-        log_prob += log_weights
+        log_prob, accumulate = joint(block.X)
         grouped = log_prob.reshape(n_mixtures, -1, len(block.X))
         if block.log_resp_prior is not None:
             grouped += block.log_resp_prior
@@ -98,9 +95,7 @@ def _pass_over_rows(
         resp = resp.reshape(log_prob.shape)
         return Expectation(totals, resp.sum(axis=1), accumulate(resp))
 
-    total: Expectation = reduce_blocks(
-        expect, Expectation.merge, rows, pass_width(family, theta, rows)
-    )
+    total: Expectation = reduce_blocks(expect, Expectation.merge, rows, width)
     return total
 
 
@@ -132,7 +127,12 @@ def log_joint(family: Family, theta: Theta) -> Kernel:
     log_joint : callable
         As `Family.kernel`, the log mixing weights added.
     """
-    kernel, log_weights = family.kernel(theta.params), _log_weights(theta)
+    return _weighted(family.kernel(theta.params), theta)
+
+
+def _weighted(kernel: Kernel, theta: Theta) -> Kernel:
+    """A kernel whose densities are those of the components times their mixing weights."""
+    log_weights = np.log(np.maximum(theta.weights, TINY))[:, None]
 
     def joint(X: Array) -> tuple[Array, Callable[[Array], Any]]:
         log_prob, accumulate = kernel(X)
@@ -151,11 +151,6 @@ def reduce_blocks(
         return reduce(merge, map(function, rows.blocks(chunk)))
 
     return reduce(merge, rows.map(run, rows.chunks(width)))
-
-
-def _log_weights(theta: Theta) -> Array:
-    """Logs of the mixing weights, (n_components, 1)."""
-    return np.asarray(np.log(np.maximum(theta.weights, TINY)))[:, None]
 
 
 def pass_width(family: Family, theta: Theta, rows: Rows) -> int:

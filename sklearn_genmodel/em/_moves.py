@@ -59,7 +59,7 @@ class Mover(NamedTuple):
 
     def _split(self, resp: Array, gone: int) -> None:
         """Give away what lies on one side of a random plane through another component's mean."""
-        source, centred = self._about_one(resp, gone)
+        source, _, centred = self._about_one(resp, gone)
         side = centred @ self.rng.standard_normal(centred.shape[1]) > 0
         resp[side, gone] += resp[side, source]
         resp[side, source] = 0.0
@@ -75,16 +75,15 @@ class Mover(NamedTuple):
         resp[claimed] = 0.0
         resp[claimed, gone] = 1.0
 
-    def _about_one(self, resp: Array, gone: int) -> tuple[int, Array]:
-        """Another component than the one that is gone, and rows about its mean."""
+    def _about_one(self, resp: Array, gone: int) -> tuple[int, Array, Array]:
+        """Another component than the one that is gone, its weights, and rows about its mean."""
         source = int(self.rng.choice(np.delete(np.arange(resp.shape[1]), gone)))
         part = resp[:, source] * self.weights + TINY
-        return source, self.Z - part @ self.Z / part.sum()
+        return source, part, self.Z - part @ self.Z / part.sum()
 
     def _in_units_of_one(self, resp: Array, gone: int) -> Array:
         """Rows in another component's units: small clusters tend to be shaped like large ones."""
-        source, centred = self._about_one(resp, gone)
-        part = resp[:, source] * self.weights + TINY
+        _, part, centred = self._about_one(resp, gone)
         values, axes = np.linalg.eigh((part * centred.T) @ centred / part.sum())
         if not values[-1] > 0.0:
             return self.Z

@@ -1,4 +1,4 @@
-"""Gaussian log-densities and moments of all components about a common origin, in two forms."""
+"""Gaussian log-densities and moments of all components about a common origin, in three forms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["FeatureRows", "common_form", "first_order", "natural_cancels", "squa
 
 # Largest sum of absolute terms of a log-density that keeps an error below 1e-8.
 CANCELLATION_LIMIT = 1e8
-# Means so many deviations from 0 leave variances all but three of their digits.
+# Means so many deviations from 0 cost variances some two of their digits.
 NEAR = 10.0
 # Rows whose responsibility is so small a share of a block's largest have none in what it adds up.
 NEGLIGIBLE = 1e-40

@@ -74,7 +74,8 @@ def end_in_the_first(vae):
     _progress.Progress.__call__ = call
     vae.fit(X)
 
-vae = VAEEstimator(max_epochs=4, encoder=normalized, random_state=0)
+# Seeds by chance: the first process's are taken.
+vae = VAEEstimator(max_epochs=4, encoder=normalized)
 found = {
     "few rows": vae.fit(X[:9]).score(X[:9]),
     "other rows": message(lambda: vae.fit(X[: 50 + rank])),
@@ -130,19 +131,23 @@ def test_whole_batches_give_the_result_of_one_process(tmp_path):
 
 
 def test_minibatches_of_shards_learn_what_those_of_all_rows_do(tmp_path):
-    """An odd number of rows, early stopping, a prior that starts late, and seeds by chance."""
+    """An odd number of rows, early stopping, a prior that starts late."""
     arguments = {
         "n_latent": 2,
         "batch_size": 32,
         "max_epochs": 60,
         "learning_rate": 5e-3,
         "prior": MixturePrior(3),
+        "random_state": 0,
     }
     (first, second), _ = fit_on_two(tmp_path, n_rows=177, **arguments)
     assert_same(first, second)
-    alone = VAEEstimator(**arguments, random_state=0).fit(X[:177])
-    # In nats per row, of about -17: other seeds of one process differ as much.
-    assert_allclose(first.score(X), alone.score(X), atol=0.6)
+    alone = [
+        VAEEstimator(**arguments | {"random_state": seed}).fit(X[:177]).score(X)
+        for seed in range(6)
+    ]
+    spread = np.std(alone, ddof=1)
+    assert_allclose(first.score(X), np.mean(alone), atol=3 * spread * np.sqrt(1 + 1 / 6))
     assert_array_equal(first.predict(X), second.predict(X))
 
 
