@@ -188,6 +188,18 @@ def test_m_step_solves_the_equations_of_proportional_matrices(code):
     np.testing.assert_allclose(shape, pooled / np.linalg.det(pooled) ** (1 / 3), rtol=1e-9)
 
 
+@pytest.mark.parametrize("code", ["VEI", "VEE"])
+def test_volumes_of_hardly_any_weight_solve_their_equation(code):
+    """Where the likelihood is flat to within rounding, a search may end anywhere."""
+    matrices, counts = scatters()
+    shares = np.array([1e12, 1.0, 1e-12])
+    matrices, counts = matrices * shares[:, None, None], counts * shares
+    matrices = matrices * np.eye(3) if code == "VEI" else matrices
+    volumes, _, _ = taken_apart(code, covariances := fitted(code, matrices, counts))
+    traces = np.einsum("kij,ji->k", matrices, np.linalg.inv(covariances[0] / volumes[0]))
+    np.testing.assert_allclose(volumes, traces / (3 * counts), rtol=1e-9)
+
+
 @pytest.mark.parametrize("code", ["EVE", "VVE"])
 def test_shared_axes_are_found_whatever_the_start(code):
     """Matrices that do share their axes: any current covariances lead to them."""
