@@ -10,6 +10,8 @@ __all__ = ["observed_medians", "observed_moments"]
 
 # No component sets out with less than this share of a column's variance.
 SMALLEST_SHARE = 1e-3
+# Far below what outliers make of a deviation, and far above where its square is lost.
+ALL_BUT_EQUAL = 1e-30
 # The median absolute deviation of normal rows is 0.6745 standard deviations.
 MAD_OF_NORMAL = 0.6744897501960817
 
@@ -50,7 +52,7 @@ def observed_medians(X: Array, resp: Array) -> tuple[Array, Array]:
     Returns
     -------
     medians, variances : ndarray of shape (n_components, n_features)
-        Where more than half of the values are equal, the variance is the usual one.
+        Where more than half of the values are all but equal, the variance is the usual one.
     """
     medians, variances = observed_moments(X, resp)
     for j, column in enumerate(X.T):
@@ -59,7 +61,7 @@ def observed_medians(X: Array, resp: Array) -> tuple[Array, Array]:
         found = weights.sum(axis=0) > 0
         medians[found, j] = _weighted_median(values, weights)[found]
         deviations = _weighted_median(np.abs(values - medians[:, j]), weights) / MAD_OF_NORMAL
-        robust = found & (deviations > 0)
+        robust = found & (deviations > ALL_BUT_EQUAL * np.sqrt(variances[:, j]))
         variances[robust, j] = deviations[robust] ** 2
     return medians, variances
 

@@ -77,7 +77,8 @@ class Support:
         -------
         inside : ndarray of bool, of the shape of X
         """
-        inside = (X >= self.low) & (X <= self.high)
+        # Single precision would round the limits: 0 is not above 0, nor is 1 below 1.
+        inside = (np.float64(self.low) <= X) & (np.float64(self.high) >= X)
         return inside & (np.floor(X) == X) if self.integer else inside
 
 

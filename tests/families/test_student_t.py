@@ -176,6 +176,17 @@ def test_outliers_hardly_touch_the_estimates():
     np.testing.assert_allclose(dirty.scales, clean.scales, atol=0.05)
 
 
+@pytest.mark.parametrize("tiny", [0.0, 1e-55, 1e-278])
+def test_values_that_are_all_but_equal_are_no_scale(tiny):
+    """Their median deviation squared may be too small for a covariance, or even for a number."""
+    X = np.c_[np.arange(7.0), [0.0, tiny, -tiny, 0.0, 1.0, 2.0, 0.0]]
+    family = StudentT(dof=4.0)
+    params = family.weighted_mle(X, np.ones((7, 1)))
+    exact = family.weighted_mle(np.c_[X[:, 0], X[:, 1].round(9)], np.ones((7, 1)))
+    np.testing.assert_allclose(params.locations, exact.locations, rtol=1e-9)
+    np.testing.assert_allclose(params.scales, exact.scales, rtol=1e-9)
+
+
 def test_covariance_is_that_of_samples_where_there_is_one():
     params = StudentTParams(LOCATIONS, FULL, np.array([9.0, 2.0]))
     covariance = StudentT().covariance(params)

@@ -124,6 +124,16 @@ def test_support(family, column, value, match):
             method(bad)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("family", "value"), [("gamma", 0), ("weibull", 0), ("beta", 0), ("beta", 1)]
+)
+def test_the_ends_of_an_open_interval_are_left_out_in_either_precision(family, value, dtype):
+    table = np.random.default_rng(0).uniform(0.1, 0.9, (20, 2)).astype(dtype)
+    table[7, 1] = value
+    refused(ValueError, f"Column 1 holds {value} in row 7", table, family=family)
+
+
 def test_more_components_than_distinct_rows():
     rows = np.repeat(X[:3], 5, axis=0)
     refused(ValueError, r"n_components=4 but X has only 3 distinct row\(s\)", rows, n_components=4)
