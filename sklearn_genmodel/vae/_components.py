@@ -64,6 +64,19 @@ class Components(NamedTuple):
             return gaussian_log_prob(z, self.means[0], self.log_scales[0])
         return torch.logsumexp(self.log_joint(z), dim=-1)
 
+    def log_prob_of_draws(self, means: Any, scales: Any, noise: Any) -> Any:
+        """log p(z) at z = mean + scale noise, (n_rows, n_draws), of noise that all rows share.
+
+        One normal's squared distances are two products of matrices.
+        """
+        if not self.is_single:
+            return self.log_prob(torch.addcmul(means[:, None], scales[:, None], noise))
+        inverse = torch.exp(-self.log_scales[0])
+        offsets, scales = (means - self.means[0]) * inverse, scales * inverse
+        constant = offsets.square().sum(-1) + (2.0 * self.log_scales[0] + LOG_2PI).sum()
+        squares = torch.addmm(constant[:, None], scales.square(), noise.square().T)
+        return -0.5 * squares.addmm_(offsets * scales, noise.T, alpha=2.0)
+
 
 def gaussian_log_prob(z: Any, means: Any, log_scales: Any) -> Any:
     """Log-density of independent normals, summed over the last axis."""

@@ -22,6 +22,11 @@ ACTIVATIONS: dict[str, Callable[[], Any]] = {
     "tanh": nn.Tanh,
 }
 
+# Cells of a layer that fit into the cache beside those of the next.
+CELLS_IN_CACHE = 2**18
+# Products are quickest where rows are a multiple of so many numbers long.
+ALIGNED = 16
+
 
 class Dense(nn.Module):
     """Affine maps with an activation between each two; no hidden layer is one affine map.
@@ -55,8 +60,10 @@ class Dense(nn.Module):
 def reusing_memory(network: Any, n_rows: int) -> Callable[[Any], Any]:
     """The network as a function of so many rows that writes to the same memory in every call.
 
-    Fresh memory of this size would cost more than the products that fill it. Other networks than
-    dense ones are returned as they are.
+    Fresh memory of this size would cost as much as the products that fill it, and adding constants
+    a tenth of that: they are products with a last column of ones. Hidden layers are computed part
+    by part, which stay in the cache; the parts are of one size, so that every row is rounded alike.
+    Other networks than dense ones are called as they are.
 
     Parameters
     ----------
@@ -66,19 +73,40 @@ def reusing_memory(network: Any, n_rows: int) -> Callable[[Any], Any]:
     Returns
     -------
     function : callable
-        What it returned before is overwritten by the next call.
+        What it returns is the caller's to write to, and is overwritten by the next call.
     """
     if type(network) is not Dense:
-        return network
-    memory = [layer.bias.new_empty(n_rows, layer.out_features) for layer in network.layers]
+        return lambda values: network(values).clone()
+    weights = [torch.cat([layer.weight, layer.bias[:, None]], 1).T for layer in network.layers]
+    on_cpu = weights[0].device.type == "cpu"
+    n_parts = -(-n_rows * max(map(len, weights)) // CELLS_IN_CACHE) if on_cpu else 1
+    size = -(-n_rows // n_parts)
+    inputs = _ones_last(weights[0], size * n_parts)
+    outputs = weights[-1].new_empty(size * n_parts, weights[-1].shape[1])
+    hidden = [_ones_last(weight, size) for weight in weights[1:]]
+    parts = [
+        ([rows, *hidden], [*(layer[:, :-1] for layer in hidden), out])
+        for rows, out in zip(inputs.split(size), outputs.split(size), strict=True)
+    ]
 
     def function(values: Any) -> Any:
-        for i, (layer, out) in enumerate(zip(network.layers, memory, strict=True)):
-            values = network.activate(values) if i else values
-            values = torch.addmm(layer.bias, values, layer.weight.T, out=out)
-        return values
+        inputs[:n_rows, :-1] = values
+        for sources, targets in parts:
+            for i, (source, weight, target) in enumerate(
+                zip(sources, weights, targets, strict=True)
+            ):
+                if i:
+                    targets[i - 1].copy_(network.activate(targets[i - 1]))
+                torch.mm(source, weight, out=target)
+        return outputs[:n_rows]
 
     return function
+
+
+def _ones_last(weight: Any, n_rows: int) -> Any:
+    """Memory for the rows that a product takes, whose last column is for the constants."""
+    width = -(-len(weight) // ALIGNED) * ALIGNED
+    return weight.new_ones(n_rows, width)[:, : len(weight)]
 
 
 def build_network(

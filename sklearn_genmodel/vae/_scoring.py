@@ -183,27 +183,28 @@ def _log_sum(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> Array
     one shape round the same for every row, so that in single precision too the score of a row does
     not depend on what other rows are scored with it.
     """
-    noise = shared_draws(module, n_draws, whiten=False)
+    noise = shared_draws(module, n_draws, whiten=False)[:, 0]
     dtype = next((p.dtype for p in decoder.parameters()), noise.dtype)
     size, n_rows = _block_size(rows, n_draws), len(rows.weights)
     # log q(z | x), but for the scales: (z - mean) / scale is the noise.
     log_density = -0.5 * (noise.square() + LOG_2PI).sum(-1)
+    log_prob = module.likelihood.row_log_prob
     with torch.inference_mode():
         components = module.components()
-        decode = reusing_memory(decoder, n_draws * size)
+        decode = reusing_memory(decoder, size * n_draws)
 
     def estimate(chunk: Rows) -> tuple[Any]:
         means, log_scales = module.posterior(chunk.inputs)
-        z = torch.addcmul(means, torch.exp(log_scales), noise)
-        log_weights = components.log_prob(z) - log_density
-        z = z.to(dtype)
+        scales = torch.exp(log_scales)
+        log_weights = components.log_prob_of_draws(means, scales, noise) - log_density
+        z = torch.addcmul(means.to(dtype)[:, None], scales.to(dtype)[:, None], noise.to(dtype))
+        cells, mask = chunk.cells[:, None], None if chunk.mask is None else chunk.mask[:, None]
         for start in range(0, len(means), size):
             part = slice(start, start + size)
-            outputs = decode(z[:, part].reshape(-1, module.n_latent)).view(n_draws, size, -1)
-            block = chunk.block(part)
-            fit = module.likelihood.row_log_prob(block.cells, outputs, block.mask)
-            log_weights[:, part] += fit
-        return (torch.logsumexp(log_weights, 0) + log_scales.sum(-1),)
+            outputs = decode(z[part].view(-1, module.n_latent)).view(size, n_draws, -1)
+            seen = None if mask is None else mask[part]
+            log_weights[part] += log_prob(cells[part], outputs, seen, overwrite=True)
+        return (torch.logsumexp(log_weights, 1) + log_scales.sum(-1),)
 
     filled = torch.arange(-(-n_rows // size) * size, device=rows.inputs.device)
     blocks = rows.take(filled.clamp(max=n_rows - 1)) if n_rows % size else rows
