@@ -31,7 +31,6 @@ __all__ = ["Search"]
 
 Array = NDArray[np.float64]
 
-TINY = float(np.finfo(np.float64).tiny)
 # Rounds of the tournament: passes, and the share of the contenders that go on.
 ROUNDS = ((5, 0.5), (15, 0.25), (40, 0.125))
 FINALISTS = 3
@@ -121,7 +120,9 @@ class Search:
 
     def _has_twins(self, theta: Theta) -> bool:
         """Whether two components have almost the same mean: a saddle, more likely than not."""
-        means = self.family.mean(theta.params) / np.maximum(np.nanstd(self.rows.X, axis=0), TINY)
+        # Means of a column that is constant are equal, but for rounding.
+        deviations = np.nanstd(self.rows.X, axis=0)
+        means = self.family.mean(theta.params) / np.where(deviations > 0, deviations, np.inf)
         apart = np.nan_to_num(np.abs(means[:, None] - means)).max(axis=2)
         return bool((apart[np.triu_indices(len(means), 1)] < TWINS).any())
 

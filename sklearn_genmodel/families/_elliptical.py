@@ -40,8 +40,9 @@ class Elliptical(Family):
     support: ClassVar[Support] = REALS
     allow_nan: ClassVar[bool] = True
     scatter_name: ClassVar[str]
-    # Share of itself to which the floor may sink; 0 where its unit may change at will.
-    lowest_floor: ClassVar[float] = 0.0
+    # Share of itself to which the floor may sink. Where its unit may change at will, all that
+    # distances in units of it can hold.
+    lowest_floor: ClassVar[float] = 1e-100
 
     covariance_type: str
     reg_covar: float

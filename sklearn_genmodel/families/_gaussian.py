@@ -127,7 +127,10 @@ class Gaussian(Elliptical):
         if np.isnan(X.sum()) or structure.prefers_triangular(resp.shape[1], d):
             # Iterative M-steps are to find a start of their own.
             return replace(super().suffstats(X, resp), current=None)
-        centers = np.broadcast_to(X.mean(axis=0), (resp.shape[1], d))
+        weights = resp.sum(axis=1)
+        # Rows of hardly any weight may lie where the squares of the others lose all digits.
+        center = weights @ X / weights.sum() if weights.any() else X.mean(axis=0)
+        centers = np.broadcast_to(center, (resp.shape[1], d))
         features = structure.features((X - centers[0]).T, np.eye(d))
         return Moments(structure, centers, *structure.accumulate(resp.T, features, d))
 

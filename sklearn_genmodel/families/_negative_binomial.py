@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._columnwise import ColumnwiseFamily, diagonal_covariance
 from sklearn_genmodel.families._newton import increasing_root
+from sklearn_genmodel.families._poisson_draws import poisson_draws
 from sklearn_genmodel.families._special import (
     digamma_gap,
     digamma_gap_slope,
@@ -128,7 +129,7 @@ class NegativeBinomial(ColumnwiseFamily):
     ) -> Array:
         """Draw one row from component ``labels[i]`` for every i: gamma rates, then counts."""
         sizes, means = params.sizes[labels], params.means[labels]
-        return rng.poisson(rng.standard_gamma(sizes) * (means / sizes)).astype(np.float64)
+        return poisson_draws(rng.standard_gamma(sizes) * (means / sizes), rng)
 
     def mean(self, params: NegativeBinomialParams) -> Array:
         """The means."""

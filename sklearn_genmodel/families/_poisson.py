@@ -13,6 +13,7 @@ from sklearn_genmodel._validation import Table
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._independent import IndependentColumns
+from sklearn_genmodel.families._poisson_draws import poisson_draws
 from sklearn_genmodel.families._poisson_exposure import Exposure
 from sklearn_genmodel.families._prior import Prior
 from sklearn_genmodel.families._support import COUNTS, Support
@@ -152,7 +153,7 @@ class Poisson(IndependentColumns):
         self, params: PoissonParams, labels: NDArray[np.intp], rng: np.random.Generator
     ) -> Array:
         """Draw one row, of exposure 1, from component ``labels[i]`` for every i."""
-        counts = rng.poisson(params.rates[labels]).astype(np.float64)
+        counts = poisson_draws(params.rates[labels], rng)
         known = self._known_exposure
         return counts if known is None else known.with_column(counts, 1.0)
 

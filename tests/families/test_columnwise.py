@@ -295,6 +295,20 @@ def test_covariances_are_those_of_samples(name):
     np.testing.assert_allclose(off_diagonal, 0.0, atol=1e-12)
 
 
+@pytest.mark.parametrize("rate", [1e15, 1e17, 1e40, 1e200])
+def test_counts_too_large_for_integers_are_drawn(rate):
+    labels, rng = np.zeros(20_000, dtype=int), np.random.default_rng(0)
+    X = Poisson().sample(PoissonParams(np.full((1, 1), rate)), labels, rng)
+    z = (X[:, 0] - rate) / np.sqrt(rate)
+    if rate < 1e30:
+        assert stats.kstest(z, "norm").pvalue > 0.01
+    np.testing.assert_array_equal(X, np.rint(X))
+    np.testing.assert_allclose(X, rate, rtol=1e-6)
+    size = NegativeBinomialParams(np.full((1, 1), 2.0), np.full((1, 1), rate))
+    X = NegativeBinomial().sample(size, labels, rng)
+    assert stats.kstest(X[:, 0] / rate, stats.gamma(2.0, scale=0.5).cdf).pvalue > 0.01
+
+
 def test_a_component_without_weight_gets_the_fit_to_all():
     for name in COLUMNWISE:
         X, resp = rows_of(name)

@@ -86,6 +86,21 @@ def test_bernoulli_log_prob_is_scipys(prob):
     np.testing.assert_allclose(ours, stats.bernoulli(prob).logpmf(X), rtol=1e-10, atol=1e-15)
 
 
+@pytest.mark.parametrize("covariance_type", ["full", "diag", "spherical"])
+def test_far_rows_of_hardly_any_weight_cost_no_digits(covariance_type):
+    X = np.array([[-1e9, 0.0], [0.0, 1e9], [-1e9, 16.0], [-1e9 + 4.0, 0.0], [1e9, 1e9]])
+    weights = np.array([1e12, 1e-18, 1e12, 1e12, 1e-18])
+    params = Gaussian(covariance_type).pooled(X, weights)
+    kept = weights == 1e12
+    expected = np.cov(X[kept], rowvar=False, ddof=0)
+    expected = {
+        "full": expected,
+        "diag": np.diagonal(expected),
+        "spherical": np.trace(expected) / 2.0,
+    }[covariance_type]
+    np.testing.assert_allclose(params.covariances[0], expected, rtol=1e-6)
+
+
 def test_gaussian_m_step_is_the_sample_covariance():
     rng = np.random.default_rng(0)
     X, weights = rng.standard_normal((40, 3)) @ ROOT, rng.integers(1, 5, size=40)

@@ -155,15 +155,51 @@ def test_a_fit_or_an_error_that_names_the_cause(name, data):
     n_components = data.draw(st.sampled_from([1, 2, 2, 3, n, n + 1, 3 * n + 5, 0]))
     if isinstance(FAMILIES[name], list):
         n_components = len(FAMILIES[name])
+    concentration = data.draw(st.sampled_from([1.0, 1.0, 2.0, 0.5]))
+    check_answer(name, X, n_components, weights_for(data.draw, n), concentration)
+
+
+def table_of(n_rows, n_columns, cells):
+    """Zeros, but for cells (row, column): value."""
+    X = np.zeros((n_rows, n_columns))
+    for where, value in cells.items():
+        X[where] = value
+    return X
+
+
+ONES = {(i, i // 2): 1.0 + i % 2 for i in range(8)}
+
+
+@pytest.mark.parametrize(
+    ("name", "X", "n_components"),
+    [
+        ("geometric", table_of(38, 3, {(..., 2): 4.0, (37, 1): 1.0}), 2),
+        ("poisson", np.array([[1e160]]), 1),
+        ("poisson", np.array([[0.0], [0.0], [2.8e19]]), 1),
+        ("weibull", table_of(11, 3, {10: 1.0}).astype(np.float32), 2),
+        ("tails", table_of(3, 5, {(1, 4): 1.0, 2: 1.0, (2, 4): 4.8e-278}), 3),
+        (
+            "student_t fixed",
+            table_of(13, 5, ONES | {(9, 4): -1.0, (10, 4): 1.0, (11, 4): 6e-8}),
+            12,
+        ),
+    ],
+)
+def test_inputs_that_drawing_anew_has_found(name, X, n_components):
+    check_answer(name, X, n_components)
+
+
+def check_answer(name, X, n_components, sample_weight=None, concentration=1.0):
+    """A finite fit that is consistent, or an error that names the cause."""
+    n = len(X)
     mixture = EMMixture(
         n_components,
         family=FAMILIES[name],
         n_init=2,
         max_iter=60,
         random_state=0,
-        weight_concentration=data.draw(st.sampled_from([1.0, 1.0, 2.0, 0.5])),
+        weight_concentration=concentration,
     )
-    sample_weight = weights_for(data.draw, n)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         error = failure(mixture, X, sample_weight)
