@@ -42,7 +42,7 @@ vae = VAEEstimator(
     encoder=ConvEncoder(shape),
     decoder=ConvDecoder(shape),
     learning_rate=3e-3,
-    max_epochs=20,
+    max_epochs=80,
     random_state=0,
 )
 train, test = X[:-500], X[-500:]

@@ -166,7 +166,8 @@ class NegativeBinomial(Likelihood):
         """Start from the mean, and r by moments: mean^2 / (variance - mean)."""
         mean, variance = np.nanmean(X, axis=0), np.nanvar(X, axis=0)
         excess = np.maximum(variance - mean, 1e-2 * mean + 1e-6)
-        r = np.clip(mean**2 / excess, 1e-2, 1e2)
+        # Of zeros alone any r is an answer; a small one would leave the mean free to grow.
+        r = np.where(mean > 0, np.clip(mean**2 / excess, 1e-2, 1e2), 1e2)
         self.scale.start(torch.as_tensor(np.log(r)))
         return padded(log_means(X), self.n_outputs)
 

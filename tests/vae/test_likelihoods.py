@@ -5,10 +5,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from scipy.special import expit, log_softmax
+from sklearn.datasets import load_digits
 
 torch = pytest.importorskip("torch")
 
-from sklearn_genmodel.vae import VAEEstimator  # noqa: E402
+from sklearn_genmodel.vae import ConvDecoder, ConvEncoder, VAEEstimator  # noqa: E402
 from sklearn_genmodel.vae._likelihood_names import LIKELIHOODS  # noqa: E402
 
 N = 3
@@ -127,3 +128,19 @@ def test_network_scales_follow_the_rows():
     one = VAEEstimator(decoder_scale="learned", **arguments).fit(X)
     own = VAEEstimator(decoder_scale="network", **arguments).fit(X)
     assert own.score(X) > one.score(X) + 0.2
+
+
+def test_a_column_of_zeros_has_a_mean_of_zero():
+    """Under overdispersion without bound any mean goes with zeros alone: the fit is not to find it."""
+    X = load_digits().data
+    zero = X.max(axis=0) == 0
+    vae = VAEEstimator(
+        2,
+        likelihood="negative_binomial",
+        encoder=ConvEncoder((8, 8)),
+        decoder=ConvDecoder((8, 8)),
+        learning_rate=3e-3,
+        max_epochs=12,
+        random_state=0,
+    ).fit(X)
+    assert vae.reconstruct(X)[:, zero].max() < 0.5
