@@ -131,7 +131,7 @@ def test_network_scales_follow_the_rows():
 
 
 def test_a_column_of_zeros_has_a_mean_of_zero():
-    """Under overdispersion without bound any mean goes with zeros alone: the fit is not to find it."""
+    """Under overdispersion without bound any mean goes with zeros alone."""
     X = load_digits().data
     zero = X.max(axis=0) == 0
     vae = VAEEstimator(
