@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import logsumexp
 
+from sklearn_genmodel.families import _triangular as triangular
 from sklearn_genmodel.families._arrays import Array
 
 __all__ = [
@@ -97,24 +98,32 @@ def proportional_matrices(scatter: Array, counts: Array, current: Array | None) 
 
     def evaluate(log_volumes: Array) -> tuple[float, Array, Array]:
         scaled = scatter * np.exp(-log_volumes)[:, None, None]
-        lower = np.linalg.cholesky(scaled.sum(axis=0))
-        inverse = np.linalg.inv(lower)
-        parts = (inverse @ scaled @ inverse.T).reshape(n_components, d * d)
+        try:
+            lower = np.linalg.cholesky(scaled.sum(axis=0))
+        except np.linalg.LinAlgError:
+            return np.inf, np.zeros(n_components), np.eye(n_components)
+        parts = _whitened(scaled, lower).reshape(n_components, d * d)
         traces = parts[:, :: d + 1].sum(axis=1)
         value = 2.0 * np.log(np.diagonal(lower)).sum() + d * shares @ log_volumes
         return float(value), d * shares - traces, np.diag(traces) - parts @ parts.T
 
     if current is None:
-        traces = np.einsum("kij,ji->k", scatter, np.linalg.inv(scatter.sum(axis=0)))
-        start = np.log(traces / counts)
+        parts = _whitened(scatter, np.linalg.cholesky(scatter.sum(axis=0)))
+        start = np.log(np.einsum("kii->k", parts) / counts)
     else:
         start = np.linalg.slogdet(current)[1] / d
     log_volumes = _minimize_convex(evaluate, start)
     log_volumes -= shares @ log_volumes
     common = np.einsum("k,kij->ij", np.exp(-log_volumes), scatter) / counts.sum()
     # The best volumes given C. The search leaves those of hardly any weight anywhere.
-    traces = np.einsum("kij,ji->k", scatter, np.linalg.inv(common))
-    return (traces / (d * counts))[:, None, None] * common
+    parts = _whitened(scatter, np.linalg.cholesky(common))
+    return (np.einsum("kii->k", parts) / (d * counts))[:, None, None] * common
+
+
+def _whitened(scatter: Array, lower: Array) -> Array:
+    """L^-1 W_k L^-T. An inverse that is not triangular would lose the digits of small columns."""
+    inverse = triangular.inverses(lower)
+    return np.asarray(inverse @ scatter @ inverse.T)
 
 
 def lifted_at_equal_volume(values: Array, bounds: Array) -> Array:
@@ -165,6 +174,8 @@ def _minimize_convex(evaluate: Evaluate, point: Array) -> Array:
             if best[0] <= value + PRECISION * (1.0 + abs(value)):
                 break
             length *= 0.5
+        if not np.isfinite(best[0]):
+            return point
         flatter = np.abs(best[1]).max() <= 0.5 * np.abs(gradient).max()
         if value - best[0] <= PRECISION * (1.0 + abs(value)) and not flatter:
             return point

@@ -7,11 +7,12 @@ V(arying), or I for axes along the columns.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
+from sklearn_genmodel.families._compared import Compared, fitted
 from sklearn_genmodel.families._decompositions import (
     SMALLEST,
     equal_volumes,
@@ -37,7 +38,7 @@ __all__ = ["EEV", "EVE", "EVV", "VEE", "VEV", "VVE"]
 SINGULAR = 1e-15
 
 
-class Decomposed(Full):
+class Decomposed(Compared, Full):
     """One matrix per component, (K, d, d), from axes and the variances along them, (K, d).
 
     The floor raises those variances only, each to that of diag(minimum) along its axis, in the
@@ -67,8 +68,12 @@ class Decomposed(Full):
         self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
     ) -> Array:
         matrices = self._unpack(scatter, n_features)
-        found = self.fit(*regularized(matrices, counts), current)
-        return self._better(found, current, matrices, counts)
+        found = fitted(lambda: self.fit(*regularized(matrices, counts), current), matrices, counts)
+        if current is None:
+            return found
+        # A search among near-singular matrices may end anywhere.
+        before, after = (self.expected_log_prob(c, scatter, counts) for c in (current, found))
+        return found if after >= before else current
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
         if exceeds(covariances, minimum):
@@ -80,26 +85,14 @@ class Decomposed(Full):
         bounds = np.broadcast_to((minimum / scale**2) @ axes**2, values.shape)
         return _rebuilt(axes, self.lift(values, bounds)) * scale[:, None] * scale
 
-    @property
-    def compares(self) -> bool:
-        return True
-
-    def constrained(
-        self, scatter: Array, counts: Array, n_features: int, minimum: Array, current: Any = None
-    ) -> Array:
-        raised: Array = super().constrained(scatter, counts, n_features, minimum, current)
-        return self._better(raised, current, self._unpack(scatter, n_features), counts)
-
-    def _better(self, found: Array, current: Any, scatter: Array, counts: Array) -> Array:
-        """The current matrices if they are better than what was found.
-
-        What the floor makes of the best matrices need not be the best above it, and a search
-        among near-singular matrices may end anywhere.
-        """
-        if current is None:
-            return found
-        before, after = (_expected_log_prob(c, scatter, counts) for c in (current, found))
-        return found if after >= before else np.asarray(current)
+    def expected_log_prob(self, covariances: Array, scatter: Array, counts: Array) -> float:
+        values = np.linalg.eigvalsh(covariances)
+        if (values[:, 0] <= SINGULAR * values[:, -1]).any():
+            return -np.inf
+        log_volumes = np.log(values).sum(axis=1)
+        matrices = self._unpack(scatter, covariances.shape[1])
+        traces = np.einsum("kij,kji->k", np.linalg.inv(covariances), matrices)
+        return float(-0.5 * (counts @ log_volumes + traces.sum()))
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_decomposition_parameters(type(self).__name__, n_components, n_features)
@@ -138,8 +131,9 @@ class EVV(Decomposed):
     unit_free: ClassVar[bool] = True
 
     def fit(self, scatter: Array, counts: Array, current: Array | None) -> Array:
-        log_volumes = np.linalg.slogdet(scatter)[1]
-        factors = equal_volumes(log_volumes, counts, scatter.shape[1])
+        d = scatter.shape[1]
+        log_volumes = np.maximum(np.linalg.slogdet(scatter)[1], d * np.log(SMALLEST))
+        factors = equal_volumes(log_volumes, counts, d)
         return scatter * factors[:, None, None]
 
     def axes(self, covariances: Array) -> Array:
@@ -225,16 +219,6 @@ class VVE(Decomposed):
 
     def lift(self, values: Array, bounds: Array) -> Array:
         return np.maximum(values, bounds)
-
-
-def _expected_log_prob(covariances: Any, scatter: Array, counts: Array) -> float:
-    """-sum_k (n_k log |Sigma_k| + tr(Sigma_k^-1 W_k)) / 2: what covariances have a part in."""
-    values = np.linalg.eigvalsh(covariances)
-    if (values[:, 0] <= SINGULAR * values[:, -1]).any():
-        return -np.inf
-    log_volumes = np.log(values).sum(axis=1)
-    traces = np.einsum("kij,kji->k", np.linalg.inv(covariances), scatter)
-    return float(-0.5 * (counts @ log_volumes + traces.sum()))
 
 
 def _own_axes(covariances: Array) -> Array:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
+from sklearn_genmodel.families._compared import Compared, fitted
 from sklearn_genmodel.families._decompositions import (
     equal_volumes,
     lifted_at_equal_volume,
@@ -24,17 +27,35 @@ def n_decomposition_parameters(code: str, n_components: int, n_features: int) ->
     return sum(times[letter] * size for letter, size in zip(code, sizes, strict=True))
 
 
-class VEI(Diagonal):
-    """Diagonal covariances of one shape, (K, d)."""
+class DecomposedDiagonal(Compared, Diagonal):
+    """Variances that components share something of, (K, d)."""
 
     coupled: bool = True
     divides: bool = False
 
+    @abstractmethod
+    def fit(self, values: Array, counts: Array, current: Array | None) -> Array:
+        """Variances from sums of squares and counts, all positive."""
+
     def covariances(
         self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
     ) -> Array:
-        matrices, counts = regularized(scatter[:, :, None] * np.eye(n_features), counts)
-        return proportional_values(np.einsum("kjj->kj", matrices), counts, current)
+        def fit() -> Array:
+            matrices, positive = regularized(scatter[:, :, None] * np.eye(n_features), counts)
+            return self.fit(np.einsum("kjj->kj", matrices), positive, current)
+
+        return fitted(fit, scatter, counts)
+
+    def expected_log_prob(self, covariances: Array, scatter: Array, counts: Array) -> float:
+        gains = counts[:, None] * np.log(covariances) + scatter / covariances
+        return float(-0.5 * gains.sum())
+
+
+class VEI(DecomposedDiagonal):
+    """Diagonal covariances of one shape, (K, d)."""
+
+    def fit(self, values: Array, counts: Array, current: Array | None) -> Array:
+        return proportional_values(values, counts, current)
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
         if (covariances >= minimum).all():
@@ -54,18 +75,12 @@ class VEI(Diagonal):
         return np.exp(2.0 * (vector[:d] + steps[:, None]))
 
 
-class EVI(Diagonal):
+class EVI(DecomposedDiagonal):
     """Diagonal covariances of one volume, (K, d)."""
 
-    coupled: bool = True
-    divides: bool = False
-
-    def covariances(
-        self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
-    ) -> Array:
-        matrices, counts = regularized(scatter[:, :, None] * np.eye(n_features), counts)
-        values = np.einsum("kjj->kj", matrices)
-        return values * equal_volumes(np.log(values).sum(axis=1), counts, n_features)[:, None]
+    def fit(self, values: Array, counts: Array, current: Array | None) -> Array:
+        log_volumes = np.log(values).sum(axis=1)
+        return values * equal_volumes(log_volumes, counts, values.shape[1])[:, None]
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
         if (covariances >= minimum).all():
