@@ -36,12 +36,11 @@ class Compared(Structure):
     ) -> Array:
         # Scatter to which every row adds the floor leads near it without being near-singular.
         floors = counts[:, None, None] * np.diag(minimum)
-        found = [
+        found = [] if current is None else [current]
+        found += [
             self.floor(self.covariances(own, counts, n_features, current), minimum)
             for own in (scatter, scatter + packed(self, floors))
         ]
-        if current is not None:
-            found.append(current)
         gains = [self.expected_log_prob(covariances, scatter, counts) for covariances in found]
         return np.asarray(found[int(np.argmax(gains))])
 

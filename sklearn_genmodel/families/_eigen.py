@@ -73,7 +73,7 @@ class Decomposed(Compared, Full):
             return found
         # A search among near-singular matrices may end anywhere.
         before, after = (self.expected_log_prob(c, scatter, counts) for c in (current, found))
-        return found if after >= before else current
+        return found if after > before else current
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
         if exceeds(covariances, minimum):

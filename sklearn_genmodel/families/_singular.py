@@ -17,11 +17,16 @@ SPIKE_RATIO = 1e-3
 # takes part if its loading is more than rounding.
 FLOORS, ROUNDING, LOADING = 4.0, 1e-13, 1e-3
 
+LARGEST = 1e300
+
 
 def thinnest(matrices: Array, unit: Array) -> Array:
     """Smallest eigenvalue of every matrix in units of the standard deviations of another."""
     deviations = np.sqrt(np.diagonal(unit))
-    return np.asarray(np.linalg.eigvalsh(matrices / np.outer(deviations, deviations))[:, 0])
+    with np.errstate(over="ignore"):
+        # Where columns share their variance, the unit of a constant one may be next to nothing.
+        scaled = np.minimum(matrices / np.outer(deviations, deviations), LARGEST)
+    return np.asarray(np.linalg.eigvalsh(scaled)[:, 0])
 
 
 def on_floor(matrices: Array, total: Array, reg_covar: float) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from scipy import stats
 from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
+from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_genmodel import EMMixture
 from sklearn_genmodel.em import Rows, Theta, blocked_step
 from sklearn_genmodel.families._decompositions import lifted_at_equal_volume
 from sklearn_genmodel.families._gaussian import Gaussian, GaussianParams
@@ -455,3 +458,16 @@ def test_unknown_names_are_listed():
         structure_of("factor", loadings="some")
     with pytest.raises(ValueError, match="n_factors must be a whole number of at least 1, got 0"):
         structure_of("factor", n_factors=0)
+
+
+@pytest.mark.parametrize("seed", [3, 8, 29])
+@pytest.mark.parametrize("code", CODES)
+def test_components_that_are_constant_in_a_column_are_survived(code, seed):
+    """The floor then decides: no pass may lower the bound, no start may break down."""
+    X = np.random.default_rng(seed).integers(0, 2, (27, 4)).astype(float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mixture = EMMixture(3, family=Gaussian(code), n_init=2, max_iter=60, random_state=0).fit(X)
+    assert (np.diff(mixture.lower_bounds_) >= -1e-9 * abs(mixture.lower_bound_)).all()
+    assert mixture.score(X) == pytest.approx(mixture.lower_bound_, rel=1e-9)
