@@ -207,7 +207,8 @@ def _checked(bound: float, previous: float) -> float:
     if _falls(bound, previous):
         raise ArithmeticError(
             f"the lower bound fell from {previous!r} to {bound!r}: m_step does not maximise the "
-            "expected log-likelihood, or log_prob is not the density that it fits"
+            "expected log-likelihood, or log_prob is not the density that it fits, or the fit "
+            "started from parameters that it may not reach, such as variances below reg_covar"
         )
     return bound
 

@@ -120,9 +120,11 @@ class Search:
 
     def _has_twins(self, theta: Theta) -> bool:
         """Whether two components have almost the same mean: a saddle, more likely than not."""
-        # Means of a column that is constant are equal, but for rounding.
-        deviations = np.nanstd(self.rows.X, axis=0)
-        means = self.family.mean(theta.params) / np.where(deviations > 0, deviations, np.inf)
+        # Means and deviations of a column that is constant are rounding.
+        X = self.rows.X
+        varies = np.nanmin(X, axis=0) < np.nanmax(X, axis=0)
+        deviations = np.where(varies, np.nanstd(X, axis=0), np.inf)
+        means = self.family.mean(theta.params) / deviations
         apart = np.nan_to_num(np.abs(means[:, None] - means)).max(axis=2)
         return bool((apart[np.triu_indices(len(means), 1)] < TWINS).any())
 

@@ -21,6 +21,7 @@ class Compared(Structure):
     What the floor makes of the best covariances need not be the best above it: where components
     share something, one that the floor raises may cost the others all that they have gained. So
     no M-step is worse than standing still, whatever the search among near-singular matrices finds.
+    The current ones are raised to the floor first: an accelerated step may have left it.
     """
 
     @property
@@ -34,12 +35,14 @@ class Compared(Structure):
     def constrained(
         self, scatter: Array, counts: Array, n_features: int, minimum: Array, current: Any = None
     ) -> Array:
-        # Scatter to which every row adds the floor leads near it without being near-singular.
+        # Scatter to which every row adds the floor leads near it without being near-singular, and
+        # no more than one matrix for all need be lost.
         floors = counts[:, None, None] * np.diag(minimum)
-        found = [] if current is None else [current]
+        alike = np.multiply.outer(counts / counts.sum(), scatter.sum(axis=0))
+        found = [] if current is None else [self.floor(current, minimum)]
         found += [
             self.floor(self.covariances(own, counts, n_features, current), minimum)
-            for own in (scatter, scatter + packed(self, floors))
+            for own in (scatter, scatter + packed(self, floors), alike)
         ]
         gains = [self.expected_log_prob(covariances, scatter, counts) for covariances in found]
         return np.asarray(found[int(np.argmax(gains))])

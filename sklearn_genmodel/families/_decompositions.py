@@ -127,14 +127,15 @@ def _whitened(scatter: Array, lower: Array) -> Array:
 
 
 def lifted_at_equal_volume(values: Array, bounds: Array) -> Array:
-    """Best values (K, d) at the volume they share that are no smaller than the bounds (d,).
+    """Values (K, d) of one volume that are no smaller than the bounds (d,).
 
-    The values of a component above their bounds shrink by one factor to pay for those below:
+    The volume is the geometric mean of those that raising values to their bounds makes. Given it,
+    the values of a component above their bounds change by one factor to pay for those below:
     max(w_kj t_k, b_j) is the maximum under the constraint. The sorted search is that of the
     projection onto a simplex.
     """
     log_ratios = np.log(values / bounds)
-    excess = max(float(log_ratios.sum(axis=1).mean()), 0.0)
+    excess = float(np.maximum(log_ratios, 0.0).sum(axis=1).mean())
     ordered = np.sort(log_ratios, axis=1)[:, ::-1]
     shifts = (excess - np.cumsum(ordered, axis=1)) / np.arange(1, values.shape[1] + 1)
     last = np.count_nonzero(ordered + shifts > 0.0, axis=1) - 1

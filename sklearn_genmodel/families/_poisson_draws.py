@@ -10,6 +10,7 @@ __all__ = ["poisson_draws"]
 
 # numpy's generator counts in 64-bit integers. From here on the skewness is below 1e-8.
 LARGEST_RATE = 1e16
+LARGEST_COUNT = 1e308
 
 
 def poisson_draws(rates: Array, rng: np.random.Generator) -> Array:
@@ -24,6 +25,7 @@ def poisson_draws(rates: Array, rng: np.random.Generator) -> Array:
     -------
     counts : ndarray of the shape of rates
     """
+    rates = np.minimum(rates, LARGEST_COUNT)
     counts = rng.poisson(np.minimum(rates, LARGEST_RATE)).astype(np.float64)
     large = rates > LARGEST_RATE
     noise = np.sqrt(rates[large]) * rng.standard_normal(np.count_nonzero(large))

@@ -22,11 +22,10 @@ LARGEST = 1e300
 
 def thinnest(matrices: Array, unit: Array) -> Array:
     """Smallest eigenvalue of every matrix in units of the standard deviations of another."""
-    deviations = np.sqrt(np.diagonal(unit))
-    with np.errstate(over="ignore"):
-        # Where columns share their variance, the unit of a constant one may be next to nothing.
-        scaled = np.minimum(matrices / np.outer(deviations, deviations), LARGEST)
-    return np.asarray(np.linalg.eigvalsh(scaled)[:, 0])
+    # Where columns share their variance, the unit of a constant one may be next to nothing.
+    largest = np.diagonal(matrices, axis1=1, axis2=2).max(axis=0)
+    deviations = np.sqrt(np.maximum(np.diagonal(unit), largest / LARGEST))
+    return np.asarray(np.linalg.eigvalsh(matrices / np.outer(deviations, deviations))[:, 0])
 
 
 def on_floor(matrices: Array, total: Array, reg_covar: float) -> NDArray[np.bool_]:

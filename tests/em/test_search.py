@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from sklearn_genmodel import EMMixture
-from sklearn_genmodel.em._rows import Rows, canonical_rows, distinct_rows, row_sample
-from sklearn_genmodel.families import Family, Poisson
+from sklearn_genmodel.em import Rows, Theta
+from sklearn_genmodel.em._m_step import MStep
+from sklearn_genmodel.em._rows import canonical_rows, distinct_rows, row_sample
+from sklearn_genmodel.em._search import Search
+from sklearn_genmodel.families import Family, Poisson, PoissonParams
 
 
 def fit_quietly(X, n_components=2, **settings):
@@ -71,6 +74,18 @@ def test_counts_do_not_stick_at_a_rate_of_zero():
     few, many = (EMMixture(2, family="poisson", n_init=n, random_state=0).fit(X) for n in (1, 24))
     assert few.lower_bound_ == pytest.approx(many.lower_bound_, abs=1e-6)
     assert few.params_.rates.min() > 0.1
+
+
+def test_rounding_in_a_constant_column_does_not_tell_twins_apart():
+    X = np.column_stack([np.arange(100.0), np.full(100, 0.1)])
+    assert X[:, 1].std() > 0.0
+    means = np.array([[40.0, 0.1], [40.0, np.nextafter(0.1, 1.0)]])
+    theta = Theta(np.full(2, 0.5), PoissonParams(means))
+    rng = np.random.default_rng(0)
+    search = Search(Poisson(), Rows(X), 2, None, rng, 1e-8, None, 9.0, print, MStep())
+    assert search._has_twins(theta)
+    means[1, 0] = 60.0
+    assert not search._has_twins(theta)
 
 
 def test_acceleration_needs_coordinates():

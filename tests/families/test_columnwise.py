@@ -17,6 +17,7 @@ from sklearn_genmodel.families._custom import CustomFamily, CustomParams
 from sklearn_genmodel.families._laplace import Laplace, LaplaceParams
 from sklearn_genmodel.families._negative_binomial import NegativeBinomial, NegativeBinomialParams
 from sklearn_genmodel.families._numerical_mle import maximize
+from sklearn_genmodel.families._poisson_draws import poisson_draws
 from sklearn_genmodel.families._roots import falling_root
 from sklearn_genmodel.families._scipy import ScipyFamily, ScipyParams
 from sklearn_genmodel.families._support import Support
@@ -307,6 +308,13 @@ def test_counts_too_large_for_integers_are_drawn(rate):
     size = NegativeBinomialParams(np.full((1, 1), 2.0), np.full((1, 1), rate))
     X = NegativeBinomial().sample(size, labels, rng)
     assert stats.kstest(X[:, 0] / rate, stats.gamma(2.0, scale=0.5).cdf).pvalue > 0.01
+
+
+def test_counts_too_large_for_numbers_are_the_largest():
+    rates = np.array([3e307, 1.7e308, np.inf])
+    with np.errstate(all="raise"):
+        counts = poisson_draws(rates, np.random.default_rng(0))
+    np.testing.assert_allclose(counts, [3e307, 1e308, 1e308])
 
 
 def test_a_component_without_weight_gets_the_fit_to_all():
