@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from sklearn_genmodel.vae import VAEEstimator
@@ -173,6 +174,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.disable(logging.INFO)
     torch.set_num_threads(1)
+    threadpool_limits(1)
     X = problem(arguments.rows)
     sides = {"ours": ours, "bare loop": bare_loop}
     if importlib.util.find_spec("pythae"):

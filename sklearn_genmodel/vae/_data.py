@@ -38,8 +38,8 @@ class Scaling(NamedTuple):
 
     def log_jacobian(self, X: Array) -> Array:
         """What turns log-densities of rows in the model's units into those of the data: (n,)."""
-        seen = (~np.isnan(X)).astype(np.float64)
-        return -(seen @ np.log(self.scale))
+        # A product of matrices would round a row as its place among the others tells it to.
+        return -np.where(np.isnan(X), 0.0, np.log(self.scale)).sum(axis=1)
 
 
 class Rows(NamedTuple):

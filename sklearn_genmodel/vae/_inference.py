@@ -22,13 +22,13 @@ from sklearn_genmodel._validation import check_weights
 from sklearn_genmodel.vae._build import Model
 from sklearn_genmodel.vae._data import Rows, make_rows
 from sklearn_genmodel.vae._device import inference_dtype
+from sklearn_genmodel.vae._evidence import log_evidence
 from sklearn_genmodel.vae._likelihood import to_array
 from sklearn_genmodel.vae._scoring import (
     Bound,
     bound_of_rows,
     by_blocks,
     importance_weighted,
-    log_evidence,
     resampled_outputs,
 )
 from sklearn_genmodel.vae._tables import read_rows, rows_like_those_fitted

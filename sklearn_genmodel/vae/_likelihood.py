@@ -96,11 +96,8 @@ class Likelihood(nn.Module):
         """Log-density of every cell, in nats: (..., n_rows, n_features)."""
         raise NotImplementedError
 
-    def row_log_prob(self, X: Any, outputs: Any, mask: Any, *, overwrite: bool = False) -> Any:
-        """Log-density of what was seen of every row, in nats: (..., n_rows).
-
-        The memory of the outputs may be used where the caller says so.
-        """
+    def row_log_prob(self, X: Any, outputs: Any, mask: Any) -> Any:
+        """Log-density of what was seen of every row, in nats: (..., n_rows)."""
         log_prob = self.log_prob(X, outputs.to(X.dtype))
         return (log_prob if mask is None else log_prob * mask).sum(-1)
 

@@ -75,12 +75,12 @@ class Mixed(Likelihood):
             log_prob[..., positions] = part.log_prob(X[..., positions], own)
         return log_prob
 
-    def row_log_prob(self, X: Any, outputs: Any, mask: Any, *, overwrite: bool = False) -> Any:
+    def row_log_prob(self, X: Any, outputs: Any, mask: Any) -> Any:
         """Sum over the parts."""
         total: Any = 0.0
         for part, positions, own in self._split(outputs):
             seen = None if mask is None else mask[..., positions]
-            total = total + part.row_log_prob(X[..., positions], own, seen, overwrite=overwrite)
+            total = total + part.row_log_prob(X[..., positions], own, seen)
         return total
 
     def mean(self, outputs: Any) -> Any:

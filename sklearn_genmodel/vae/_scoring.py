@@ -6,7 +6,7 @@ change between calls, nor with the rows that are scored beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,23 +17,18 @@ from scipy.stats import qmc
 
 from sklearn_genmodel.vae._data import Rows
 from sklearn_genmodel.vae._likelihood import to_array
-from sklearn_genmodel.vae._module import (
-    LOG_2PI,
-    VAEModule,
-    expected_log_prior,
-    gaussian_entropy,
-)
-from sklearn_genmodel.vae._networks import reusing_memory
+from sklearn_genmodel.vae._module import VAEModule, expected_log_prior, gaussian_entropy
 from sklearn_genmodel.vae._streaming import StreamedRows
 
 __all__ = [
     "Bound",
+    "block_size",
     "bound_of_rows",
     "by_blocks",
     "count_active",
     "importance_weighted",
-    "log_evidence",
     "resampled_outputs",
+    "shared_draws",
 ]
 
 Array = NDArray[np.float64]
@@ -42,8 +37,6 @@ SEED = 0
 # Cells of the widest array: calls cost little beside what they do, and memory stays small.
 CELLS_AT_A_TIME = 2**20
 NARROWEST = 64
-# Of these many blocks together, what does not depend on the number of columns is computed.
-BLOCKS_AT_A_TIME = 4
 ACTIVE_VARIANCE = 1e-2
 
 
@@ -103,13 +96,8 @@ def by_blocks(
     -------
     arrays : tuple of ndarray
     """
-    return _joined(rows.split(_block_size(rows, n_draws)), function)
-
-
-def _joined(
-    blocks: Iterable[Rows], function: Callable[[Rows], tuple[Any, ...]]
-) -> tuple[Array, ...]:
     with torch.inference_mode():
+        blocks = rows.split(block_size(rows, n_draws))
         parts = [tuple(map(to_array, function(block))) for block in blocks]
     return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
@@ -143,73 +131,6 @@ def bound_of_rows(module: VAEModule, rows: Rows, n_draws: int) -> Bound:
     reconstruction, log_prior, entropy = by_blocks(rows, n_draws, terms)
     kl = -(log_prior + entropy)
     return Bound(reconstruction - kl, reconstruction, kl, reconstruction + log_prior, entropy)
-
-
-def log_evidence(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> Array:
-    """Importance-weighted estimate of log p(x) of every row, in the units of the model.
-
-    Parameters
-    ----------
-    module : VAEModule
-        In double precision where that is quick.
-    rows : Rows
-    n_draws : int
-    decoder : torch.nn.Module
-        The module's decoder in the precision of training, which half of all time is spent in.
-        Everything else is computed in that of the module.
-
-    Returns
-    -------
-    log_prob : ndarray of shape (n_rows,)
-
-    References
-    ----------
-    Burda, Y., Grosse, R. and Salakhutdinov, R. (2016). Importance weighted autoencoders.
-    International Conference on Learning Representations.
-    """
-    log_sum = _log_sum(module, rows, n_draws, decoder)
-    lost = np.flatnonzero(~np.isfinite(log_sum))
-    if len(lost):
-        # Rows so far away that single precision cannot hold what the decoder makes of them.
-        far = rows.take(torch.as_tensor(lost, device=rows.inputs.device))
-        log_sum[lost] = _log_sum(module, far, n_draws, module.decoder)
-    return log_sum - np.log(n_draws)
-
-
-def _log_sum(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> Array:
-    """Log of the sum of the importance weights of every row.
-
-    The decoder sees blocks of one size, the last filled up with rows that are dropped: products of
-    one shape round the same for every row, so that in single precision too the score of a row does
-    not depend on what other rows are scored with it.
-    """
-    noise = shared_draws(module, n_draws, whiten=False)[:, 0]
-    dtype = next((p.dtype for p in decoder.parameters()), noise.dtype)
-    size, n_rows = _block_size(rows, n_draws), len(rows.weights)
-    # log q(z | x), but for the scales: (z - mean) / scale is the noise.
-    log_density = -0.5 * (noise.square() + LOG_2PI).sum(-1)
-    log_prob = module.likelihood.row_log_prob
-    with torch.inference_mode():
-        components = module.components()
-        decode = reusing_memory(decoder, size * n_draws)
-
-    def estimate(chunk: Rows) -> tuple[Any]:
-        means, log_scales = module.posterior(chunk.inputs)
-        scales = torch.exp(log_scales)
-        log_weights = components.log_prob_of_draws(means, scales, noise) - log_density
-        z = torch.addcmul(means.to(dtype)[:, None], scales.to(dtype)[:, None], noise.to(dtype))
-        cells, mask = chunk.cells[:, None], None if chunk.mask is None else chunk.mask[:, None]
-        for start in range(0, len(means), size):
-            part = slice(start, start + size)
-            outputs = decode(z[part].view(-1, module.n_latent)).view(size, n_draws, -1)
-            seen = None if mask is None else mask[part]
-            log_weights[part] += log_prob(cells[part], outputs, seen, overwrite=True)
-        return (torch.logsumexp(log_weights, 1) + log_scales.sum(-1),)
-
-    filled = torch.arange(-(-n_rows // size) * size, device=rows.inputs.device)
-    blocks = rows.take(filled.clamp(max=n_rows - 1)) if n_rows % size else rows
-    n_blocks = max(1, BLOCKS_AT_A_TIME // len(components.log_weights))
-    return _joined(blocks.split(size * n_blocks), estimate)[0][:n_rows]
 
 
 def importance_weighted(
@@ -282,7 +203,7 @@ def count_active(module: VAEModule, rows: Rows | StreamedRows) -> int:
     return int(np.sum(means.var(axis=0) > ACTIVE_VARIANCE))
 
 
-def _block_size(rows: Rows | StreamedRows, n_draws: int) -> int:
-    """Rows of a block."""
+def block_size(rows: Rows | StreamedRows, n_draws: int) -> int:
+    """Rows of a block whose cells, for so many draws, fit into memory several times over."""
     width = max(rows.cells.shape[1], NARROWEST)
     return max(1, CELLS_AT_A_TIME // (n_draws * width))

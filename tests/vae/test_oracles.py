@@ -229,6 +229,33 @@ def test_scores_are_those_of_double_precision_and_of_the_row_alone():
     assert_allclose(alone, scores[[0, 77, 177]], rtol=1e-12)
 
 
+@pytest.mark.parametrize(("n_columns", "n_draws", "hidden"), [(1, 37, (5,)), (2, 1, (1, 3))])
+def test_scores_of_narrow_networks_are_those_of_the_row_alone(n_columns, n_draws, hidden):
+    """Products with a single column have last few rows of their own, too."""
+    X = load_wine().data[:, :n_columns]
+    vae = VAEEstimator(2, decoder=hidden, max_epochs=3, n_score_draws=n_draws, random_state=0)
+    scores = vae.fit(X).score_samples(X)
+    order = np.random.default_rng(0).permutation(len(X))
+    assert_allclose(vae.score_samples(X[order]), scores[order], rtol=1e-13)
+    alone = [vae.score_samples(X[[i]])[0] for i in range(20)]
+    assert_allclose(alone, scores[:20], rtol=1e-13)
+
+
+def test_scores_do_not_depend_on_threads():
+    X = np.tile(load_wine().data, (20, 1))
+    vae = VAEEstimator(3, max_epochs=3, random_state=0).fit(X[:178])
+    n_before = torch.get_num_threads()
+    try:
+        scores = []
+        for n_threads in (1, 2, 3):
+            torch.set_num_threads(n_threads)
+            scores.append(vae.score_samples(X))
+            assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(n_before)
+    assert_allclose(scores[1:], [scores[0]] * 2, rtol=1e-13)
+
+
 def test_rows_beyond_single_precision_are_scored():
     X = load_wine().data
     vae = VAEEstimator(3, encoder=(), max_epochs=2, random_state=0).fit(X)

@@ -1,0 +1,128 @@
+"""Importance-weighted log-densities of rows, in the memory that is next to the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from threading import get_ident
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sklearn_genmodel.em import row_threads
+from sklearn_genmodel.vae._data import Rows
+from sklearn_genmodel.vae._likelihood import to_array
+from sklearn_genmodel.vae._module import LOG_2PI, VAEModule
+from sklearn_genmodel.vae._networks import Workspace, is_dense_on_cpu
+from sklearn_genmodel.vae._scoring import block_size, shared_draws
+
+__all__ = ["log_evidence"]
+
+Array = NDArray[np.float64]
+
+# Of so many draws together, what does not depend on the number of columns is computed.
+DRAWS_AT_A_TIME = 2**16
+
+
+def log_evidence(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> Array:
+    """Importance-weighted estimate of log p(x) of every row, in the units of the model.
+
+    Parameters
+    ----------
+    module : VAEModule
+        In double precision where that is quick.
+    rows : Rows
+    n_draws : int
+    decoder : torch.nn.Module
+        The module's decoder in the precision of training, which most of all time is spent in.
+        Everything else is computed in that of the module.
+
+    Returns
+    -------
+    log_prob : ndarray of shape (n_rows,)
+
+    References
+    ----------
+    Burda, Y., Grosse, R. and Salakhutdinov, R. (2016). Importance weighted autoencoders.
+    International Conference on Learning Representations.
+    """
+    log_sum = _log_sum(module, rows, n_draws, decoder)
+    lost = np.flatnonzero(~np.isfinite(log_sum))
+    if len(lost):
+        # Rows so far away that single precision cannot hold what the decoder makes of them.
+        far = rows.take(torch.as_tensor(lost, device=rows.inputs.device))
+        log_sum[lost] = _log_sum(module, far, n_draws, module.decoder)
+    return log_sum - np.log(n_draws)
+
+
+def _log_sum(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> Array:
+    """Log of the sum of the importance weights of every row.
+
+    The decoder sees blocks of one size, the last filled up with rows that are dropped: products of
+    one shape round the same for every row, so that in single precision too the score of a row does
+    not depend on what other rows are scored with it.
+    """
+    noise = shared_draws(module, n_draws, whiten=False)[:, 0]
+    # log q(z | x), but for the scales: (z - mean) / scale is the noise.
+    log_density = -0.5 * (noise.square() + LOG_2PI).sum(-1)
+    n_rows, log_prob = len(rows.weights), module.likelihood.row_log_prob
+    with torch.inference_mode():
+        components = module.components()
+    size = Workspace.n_in_cache(decoder, n_draws) or block_size(rows, n_draws)
+
+    @cache
+    def workspace(_: int) -> Workspace:
+        return Workspace(decoder, size * n_draws, module.n_latent, like=noise)
+
+    @torch.inference_mode()
+    def estimate(chunk: Rows) -> Array:
+        decode = workspace(get_ident())
+        z, dtype = decode.inputs.view(size, n_draws, -1), decode.inputs.dtype
+        means, log_scales = module.posterior(chunk.inputs)
+        scales = torch.exp(log_scales)
+        log_weights = components.log_prob_of_draws(means, scales, noise) - log_density
+        means, scales = means.to(dtype)[:, None], scales.to(dtype)[:, None]
+        single = noise.to(dtype)
+        for start in range(0, len(means), size):
+            part = slice(start, start + size)
+            torch.addcmul(means[part], scales[part], single, out=z)
+            outputs = decode().view(size, n_draws, -1)
+            mask = None if chunk.mask is None else chunk.mask[part, None]
+            log_weights[part] += log_prob(chunk.cells[part, None], outputs, mask)
+        return to_array(torch.logsumexp(log_weights, 1) + log_scales.sum(-1))
+
+    filled = torch.arange(-(-n_rows // size) * size, device=rows.inputs.device)
+    blocks = rows.take(filled.clamp(max=n_rows - 1)) if n_rows % size else rows
+    n_together = DRAWS_AT_A_TIME // (size * n_draws * len(components.log_weights))
+    chunks = list(blocks.split(size * max(1, n_together)))
+    # Networks of the users need not bear several threads at a time.
+    own = is_dense_on_cpu(module.encoder) and is_dense_on_cpu(decoder)
+    n_threads = min(torch.get_num_threads(), len(chunks)) if own else 1
+    return np.concatenate(_in_threads(estimate, chunks, n_threads))[:n_rows]
+
+
+def _in_threads(
+    function: Callable[[Rows], Array], chunks: list[Rows], n_threads: int
+) -> list[Array]:
+    """Map over chunks in threads that compute alone.
+
+    The products of small networks are too short for several threads to share, and the threads of
+    numpy's products and of torch would wait for each other in turns.
+    """
+    n_before = torch.get_num_threads()
+
+    def alone(chunk: Rows) -> Array:
+        torch.set_num_threads(1)
+        return function(chunk)
+
+    # Rows too far away for single precision are told by what comes out.
+    with np.errstate(over="ignore", invalid="ignore"), row_threads(n_threads) as mapper:
+        if n_threads == 1:
+            return list(mapper(function, chunks))
+        try:
+            return list(mapper(alone, chunks))
+        finally:
+            # What one thread sets is what new threads begin with from then on.
+            torch.set_num_threads(n_before)
