@@ -90,7 +90,7 @@ def _pass_over_rows(joint: Kernel, rows: Rows, width: int, n_mixtures: int) -> E
         log_evidence, resp = log_normalize(grouped)
         totals = log_evidence.sum(axis=1)
         if block.sample_weight is not None:
-            totals = log_evidence @ block.sample_weight
+            totals = np.dot(log_evidence, block.sample_weight)
             resp *= block.sample_weight
         resp = resp.reshape(log_prob.shape)
         return Expectation(totals, resp.sum(axis=1), accumulate(resp))

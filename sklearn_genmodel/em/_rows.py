@@ -32,7 +32,7 @@ Map = Callable[..., Iterable[Any]]
 # Blocks fit a cache, unless that makes them so small that calls cost more than what they do.
 CACHE_FLOATS, MEMORY_FLOATS = 2**17, 2**21
 SMALLEST_BLOCK, ENOUGH_ROWS, LARGEST_BLOCK = 256, 2048, 8192
-BLOCKS_PER_CHUNK = 16
+CHUNKS, BLOCKS_PER_CHUNK = 12, 16
 
 # Up to this many values, data are always sorted and merged.
 SMALL_DATA = 2**19
@@ -99,7 +99,9 @@ class Rows:
         size = min(max(size, SMALLEST_BLOCK), LARGEST_BLOCK)
         starts = range(0, len(self), size)
         blocks = [slice(i, min(i + size, len(self))) for i in starts]
-        return [blocks[i : i + BLOCKS_PER_CHUNK] for i in range(0, len(blocks), BLOCKS_PER_CHUNK)]
+        # Many chunks keep threads busy to the end, long ones are quick to read from a file.
+        length = min(max(len(blocks) // CHUNKS, 1), BLOCKS_PER_CHUNK)
+        return [blocks[i : i + length] for i in range(0, len(blocks), length)]
 
     def blocks(self, chunk: list[slice]) -> Iterator[Block]:
         """The blocks of one chunk, in double precision; a source is read once a chunk."""

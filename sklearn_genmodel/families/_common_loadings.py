@@ -17,7 +17,7 @@ from sklearn_genmodel.families._factor_analysis import EPSILON, signed
 __all__ = ["common_loadings"]
 
 LEAST_SHARE, MOST_NOISE, DIFFERENCE, FLAT = 1e-3, 1e3, 1e-6, 1e-7
-MOST_POLISHED, MANY_STEPS, FEW_STEPS = 100, 500, 20
+MOST_POLISHED, POLISHING_STEPS, MANY_STEPS, FEW_STEPS = 100, 5, 500, 20
 
 
 def common_loadings(
@@ -100,10 +100,23 @@ def _criterion(
 def _polished(
     evaluate: Callable[[Array], tuple[float, Array]], point: Array, lower: Array
 ) -> Array:
-    """One Newton step with differences of gradients, which see further than values do.
+    """Newton steps with differences of gradients, which see further than values do.
 
-    Loadings may be turned at no cost, so that the Hessian is singular.
+    As long as each halves the gradient. Loadings may be turned at no cost, so that the Hessian is
+    singular.
     """
+    for _ in range(POLISHING_STEPS):
+        polished = _newton_step(evaluate, point, lower)
+        if polished is None:
+            break
+        point = polished
+    return point
+
+
+def _newton_step(
+    evaluate: Callable[[Array], tuple[float, Array]], point: Array, lower: Array
+) -> Array | None:
+    """The point after one step, if the gradient is half as steep there."""
     value, slope = evaluate(point)
     free = (point > lower) | (slope < 0.0)
     turns = DIFFERENCE * np.eye(len(point))[free]
@@ -113,7 +126,7 @@ def _polished(
     new_value, new_slope = evaluate(np.maximum(point + step, lower))
     flatter = np.abs(new_slope[free]).max() < 0.5 * np.abs(slope[free]).max()
     better = flatter and new_value <= value + EPSILON * (1.0 + abs(value))
-    return np.maximum(point + step, lower) if better else point
+    return np.maximum(point + step, lower) if better else None
 
 
 def _principal(loadings: Array, noise: Array) -> Array:

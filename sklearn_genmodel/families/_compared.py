@@ -21,7 +21,6 @@ class Compared(Structure):
     What the floor makes of the best covariances need not be the best above it: where components
     share something, one that the floor raises may cost the others all that they have gained. So
     no M-step is worse than standing still, whatever the search among near-singular matrices finds.
-    The current ones are raised to the floor first: an accelerated step may have left it.
     """
 
     @property
@@ -39,7 +38,7 @@ class Compared(Structure):
         # no more than one matrix for all need be lost.
         floors = counts[:, None, None] * np.diag(minimum)
         alike = np.multiply.outer(counts / counts.sum(), scatter.sum(axis=0))
-        found = [] if current is None else [self.floor(current, minimum)]
+        found = [] if current is None else [current]
         found += [
             self.floor(self.covariances(own, counts, n_features, current), minimum)
             for own in (scatter, scatter + packed(self, floors), alike)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Shortened
+from sklearn_genmodel.families._blas import thin_product
 from sklearn_genmodel.families._covariance import Structure
 from sklearn_genmodel.families._features import first_order, natural_cancels
 from sklearn_genmodel.families._moments import Moments
@@ -99,7 +100,7 @@ def shortened_pass(means: Array, covariances: Any, total: Moments) -> Shortened 
         features = feature_rows(X)
 
         def accumulate(resp: Array) -> Moments:
-            moments = resp @ features.T
+            moments = thin_product(resp, features.T)
             return Moments(structure, centers, moments[:, 0], moments[:, 1:], nothing, covariances)
 
         return linear @ features, accumulate

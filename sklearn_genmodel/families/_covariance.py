@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
+from sklearn_genmodel.families._blas import thin_product
 
 __all__ = ["LOG_2PI", "Structure", "normalizer"]
 
@@ -118,12 +119,12 @@ class Structure(ABC):
 
     def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
         """Counts (K,), sums (K, d) and packed products of weighted features."""
-        moments = resp @ features.T
+        moments = thin_product(resp, features.T)
         return moments[:, 0], moments[:, 1 : 1 + n_features], moments[:, 1 + n_features :]
 
     def collect(self, resp: Array, y: Array) -> tuple[Array, Array, Array]:
         """Moments of one component's columns y, (d, n_samples), without their features."""
-        return resp.sum(keepdims=True), (y @ resp)[None], self.products(resp, y)
+        return resp.sum(keepdims=True), thin_product(y, resp)[None], self.products(resp, y)
 
     def prefers_triangular(self, n_components: int, n_features: int) -> bool:
         """Whether a row has so many features that products per component are cheaper."""

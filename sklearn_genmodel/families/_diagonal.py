@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sklearn_genmodel.families._arrays import TINY, Array
+from sklearn_genmodel.families._blas import thin_product
 from sklearn_genmodel.families._covariance import Structure, normalizer
 
 __all__ = ["Diagonal", "Spherical", "TiedDiagonal", "TiedSpherical"]
@@ -54,7 +55,7 @@ class Diagonal(Structure):
         return np.maximum(covariances, minimum)
 
     def products(self, resp: Array, y: Array) -> Array:
-        return (np.square(y) @ resp)[None]
+        return thin_product(np.square(y), resp)[None]
 
     def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return covariances[:, :, None] * np.eye(n_features)
@@ -138,8 +139,8 @@ class TiedDiagonal(Diagonal):
         return super().natural(means, np.broadcast_to(factor, means.shape))
 
     def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
-        moments = resp @ features[: 1 + n_features].T
-        products = features[1 + n_features :] @ resp.sum(axis=0)
+        moments = thin_product(resp, features[: 1 + n_features].T)
+        products = thin_product(features[1 + n_features :], resp.sum(axis=0))
         return moments[:, 0], moments[:, 1:], products
 
     def pair(self, a: Array, b: Array) -> Array:
@@ -177,8 +178,8 @@ class TiedSpherical(Spherical):
         return super().natural(means, np.broadcast_to(factor, len(means)))
 
     def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
-        moments = resp @ features[: 1 + n_features].T
-        products = features[1 + n_features :] @ resp.sum(axis=0)
+        moments = thin_product(resp, features[: 1 + n_features].T)
+        products = thin_product(features[1 + n_features :], resp.sum(axis=0))
         return moments[:, 0], moments[:, 1:], products
 
     def pair(self, a: Array, b: Array) -> Array:

@@ -246,14 +246,17 @@ class Elliptical(Family):
         if self.reg_covar == 0 or same_params(structure.floor(estimates, minimum), estimates):
             return locations, estimates, False
         current = moments.current
-        sinks = current is not None and not structure.compares
-        if sinks and not same_params(structure.floor(current, minimum), current):
+        if current is not None and not same_params(structure.floor(current, minimum), current):
             # The unit of the floor may change from pass to pass. No M-step is worse than standing
             # still if the floor rises no higher than the current matrices. Those far below it are
             # no result of an M-step, but an extrapolation: they are not to drag the floor along.
             matrices = structure.dense(current, *locations.shape)
             reached = np.clip(thinnest(matrices, np.diag(minimum)).min(), self.lowest_floor, 1.0)
-            minimum = np.maximum(minimum * reached, TINY)
+            lowest = np.maximum(minimum * reached, TINY)
+            if structure.compares:
+                current = structure.floor(current, lowest)
+            else:
+                minimum = lowest
         floored = structure.constrained(scatter, counts, d, minimum, current)
         return locations, floored, True
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sklearn_genmodel.families._arrays import Accumulate, Array, Kernel
 from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._blas import thin_product
 
 __all__ = ["ExponentialFamily"]
 
@@ -60,7 +61,7 @@ class ExponentialFamily(Family):
 
     def suffstats(self, X: Array, resp: Array, params: Any = None) -> Any:
         """Weighted sums of the features, shape (n_components, n_statistics)."""
-        return resp.T @ self.features(X).T
+        return thin_product(resp.T, self.features(X).T)
 
     def kernel(self, params: Any) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
@@ -68,6 +69,6 @@ class ExponentialFamily(Family):
 
         def block(X: Array) -> tuple[Array, Accumulate]:
             features = self.features(X)
-            return natural @ features, lambda resp: resp @ features.T
+            return natural @ features, lambda resp: thin_product(resp, features.T)
 
         return block

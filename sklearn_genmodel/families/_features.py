@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Array
+from sklearn_genmodel.families._blas import thin_product
 from sklearn_genmodel.families._covariance import LOG_2PI, Structure
 
 __all__ = ["FeatureRows", "common_form", "first_order", "natural_cancels", "squares", "weighing"]
@@ -130,7 +131,7 @@ class _ByRows:
     def moments(self, scaled: Array, features: tuple[Array, Array], _: Array) -> tuple[Array, ...]:
         """Counts (K,), sums (K, d) and products of weighted rows."""
         rows, second = features
-        return scaled.sum(axis=1), scaled @ rows, scaled @ second
+        return scaled.sum(axis=1), thin_product(scaled, rows), thin_product(scaled, second)
 
 
 class _ByWhitening:
@@ -167,7 +168,7 @@ class _ByWhitening:
 
     def moments(self, scaled: Array, features: Array, resp: Array) -> tuple[Array, ...]:
         """Counts (K,), sums (K, d) and packed products of weighted rows."""
-        sums = scaled @ features.T
+        sums = thin_product(scaled, features.T)
         products = [
             self.structure.products(*weighing(weights, features[1:], own))
             for weights, own in zip(scaled, resp, strict=True)

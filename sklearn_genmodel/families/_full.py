@@ -8,6 +8,7 @@ import numpy as np
 
 from sklearn_genmodel.families import _triangular as triangular
 from sklearn_genmodel.families._arrays import TINY, Array
+from sklearn_genmodel.families._blas import thin_product, triangular_product
 from sklearn_genmodel.families._covariance import LOG_2PI, Structure, normalizer
 from sklearn_genmodel.families._triangles import exceeds, upper_triangle
 
@@ -91,7 +92,7 @@ class Full(Structure):
         return -normalizer(zeros, zeros, half) - 0.5 * n_features * LOG_2PI
 
     def whiten(self, y: Array, whitener: Any, k: int) -> Array:
-        return triangular.lower_product(whitener[k], y)
+        return triangular_product(whitener[k], y)
 
     def scales(self, factor: Array) -> Array:
         scales: Array = np.sqrt(np.einsum("...ij,...ij->...i", factor, factor))
@@ -128,13 +129,13 @@ class Tied(Full):
         return 2 + n_features
 
     def complete(self, features: Array, n_features: int, whitener: Any) -> None:
-        whitened = triangular.lower_product(whitener, features[1:-1])
+        whitened = triangular_product(whitener, features[1:-1])
         np.einsum("ij,ij->j", whitened, whitened, out=features[-1])
         features[-1] *= -0.5
 
     def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
         first_order = features[: 1 + n_features]
-        moments = resp @ first_order.T
+        moments = thin_product(resp, first_order.T)
         products = triangular.packed_square(first_order[1:], resp.sum(axis=0))
         return moments[:, 0], moments[:, 1:], products
 
@@ -158,7 +159,7 @@ class Tied(Full):
         return np.broadcast_to(covariances, (n_components, n_features, n_features))
 
     def whiten(self, y: Array, whitener: Any, k: int) -> Array:
-        return triangular.lower_product(whitener, y)
+        return triangular_product(whitener, y)
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_features * (n_features + 1) // 2

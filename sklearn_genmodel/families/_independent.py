@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel, map_params
 from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._blas import thin_product
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._prior import Prior, known_prior, resolved_prior
 
@@ -210,11 +211,11 @@ def check_all_or_none(name: str, n_fields: int, constraints: Constraints) -> Non
 
 def _complete_moments(resp: Array, statistics: tuple[Array, ...]) -> Array:
     # In this order the long dimension is the one that BLAS adds up fastest.
-    sums = [(values.T @ resp.T).T for values in statistics]
+    sums = [thin_product(values.T, resp.T).T for values in statistics]
     counts = np.broadcast_to(resp.sum(axis=1, keepdims=True), sums[0].shape)
     return np.stack([*sums, counts], axis=1)
 
 
 def _observed_moments(resp: Array, values: Array, seen: Array) -> Array:
-    sums = (resp @ values.T).reshape(len(resp), -1, len(seen))
-    return np.concatenate([sums, (resp @ seen.T)[:, None]], axis=1)
+    sums = thin_product(resp, values.T).reshape(len(resp), -1, len(seen))
+    return np.concatenate([sums, thin_product(resp, seen.T)[:, None]], axis=1)

@@ -6,17 +6,16 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dtrmm
 from scipy.linalg.lapack import dtrtri
 
 from sklearn_genmodel.families._arrays import Array
+from sklearn_genmodel.families._blas import thin_product
 from sklearn_genmodel.families._triangles import lower_triangle, upper_triangle
 
 __all__ = [
     "from_log_cholesky",
     "inverses",
     "log_cholesky",
-    "lower_product",
     "packed_pair",
     "packed_square",
     "packed_upper",
@@ -30,16 +29,6 @@ def inverses(lower: Array) -> Array:
     # LAPACK stores matrices by columns: transposed, they are passed and returned as they lie.
     inverted = [dtrtri(matrix.T, lower=0)[0].T for matrix in stacked]
     return np.stack(inverted).reshape(lower.shape)
-
-
-def lower_product(lower: Array, y: Array) -> Array:
-    """Product of a lower-triangular matrix and columns y, (d, n_samples), laid out as these are."""
-    # BLAS stores matrices by columns: transposed, they are passed and returned as they lie.
-    if y.flags.f_contiguous:
-        product: Array = dtrmm(1.0, lower.T, y, trans_a=1)
-        return product
-    product = dtrmm(1.0, lower.T, y.T, side=1).T
-    return product
 
 
 def log_cholesky(lower: Array) -> Array:
@@ -71,7 +60,7 @@ def packed_square(y: Array, weights: Array) -> Array:
     """Upper triangle of y diag(weights) y', row by row."""
     # BLAS computes one half of a matrix times its own transpose.
     weighted = y * np.sqrt(weights)
-    return packed_upper(weighted @ weighted.T)
+    return packed_upper(thin_product(weighted, weighted.T))
 
 
 def packed_upper(matrix: Array) -> Array:

@@ -8,6 +8,7 @@ from scipy.stats import multivariate_normal
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.em import Rows, Theta, blocked_step
 from sklearn_genmodel.families import Gaussian, GaussianParams, Poisson, StudentT
+from sklearn_genmodel.families._blas import thin_product, triangular_product
 from sklearn_genmodel.families._features import weighing
 
 COVARIANCE_TYPES = ["full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"]
@@ -212,3 +213,20 @@ def test_rows_of_hardly_any_weight_are_left_out_without_a_trace():
     some = np.where(np.arange(400) < 350, 1.0, 0.0)
     assert weighing(some, columns, some)[1] is columns
     assert weighing(np.empty(0), columns[:, :0], np.empty(0))[1].shape == (3, 0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (50, 400), (4, 0)])
+def test_products_for_threads_are_products(shape):
+    rng = np.random.default_rng(0)
+    d, n = shape
+    lower = np.tril(rng.standard_normal((d, d)))
+    for y in (
+        rng.standard_normal(shape),
+        rng.standard_normal((n, d)).T,
+        np.ones((d, n + 3))[:, 3:],
+    ):
+        found = triangular_product(lower, y)
+        np.testing.assert_allclose(found, lower @ y, rtol=1e-13, atol=1e-13)
+        assert found.flags.f_contiguous or not y.flags.f_contiguous
+        assert found is not y
+        np.testing.assert_allclose(thin_product(y, y.T), y @ y.T, rtol=1e-13, atol=1e-13)
