@@ -140,7 +140,10 @@ def _polars_frame(polars: Any, data: dict[Any, NDArray[Any]], dtypes: dict[Any, 
 def _whole(values: NDArray[Any], integer: str) -> NDArray[Any]:
     """Rounded, and within the range of a type of integers."""
     range_of = np.iinfo(integer)
-    return np.clip(np.round(values), float(range_of.min), float(range_of.max))
+    # The largest of 64 bits is no double: the next one above is beyond the range.
+    highest = float(range_of.max)
+    highest = highest if int(highest) <= range_of.max else float(np.nextafter(highest, 0.0))
+    return np.clip(np.round(values), float(range_of.min), highest)
 
 
 def _holds(values: NDArray[Any], kind: str) -> bool:

@@ -31,7 +31,7 @@ Map = Callable[..., Iterable[Any]]
 
 # Blocks fit a cache, unless that makes them so small that calls cost more than what they do.
 CACHE_FLOATS, MEMORY_FLOATS = 2**17, 2**21
-SMALLEST_BLOCK, ENOUGH_ROWS, LARGEST_BLOCK = 256, 2048, 8192
+SMALLEST_BLOCK, ENOUGH_ROWS, LARGEST_BLOCK = 256, 2048, 16384
 CHUNKS, BLOCKS_PER_CHUNK = 12, 16
 
 # Up to this many values, data are always sorted and merged.

@@ -151,7 +151,7 @@ class _ByWhitening:
         distances = squares(self.whitened.T)
         far = np.abs(means) + 3.0 * structure.scales(factor)
         magnitudes = squares(structure.magnitudes(far, whitener).T)
-        self.cancels: NDArray[np.bool_] = magnitudes > CANCELLATION_LIMIT
+        self.cancels: NDArray[np.bool_] = ~(magnitudes <= CANCELLATION_LIMIT)
         constants = structure.half_log_det(factor, *means.shape)[:, 0]
         self.constants = -0.5 * (len(origin) * LOG_2PI + distances) - constants
         self.feature_rows = first_order(origin)
@@ -233,7 +233,7 @@ def natural_cancels(
     far = np.abs(means) + 3.0 * structure.scales(factor)
     features = np.abs(structure.features(far.T, structure.whitener(factor))[1:])
     magnitude = np.einsum("kf,fk->k", np.abs(natural[:, 1:]), features)
-    return np.asarray(magnitude > CANCELLATION_LIMIT)
+    return np.asarray(~(magnitude <= CANCELLATION_LIMIT))
 
 
 def squares(columns: Array) -> Array:

@@ -29,7 +29,9 @@ class Full(Structure):
 
     def natural(self, means: Array, factor: Array) -> Array:
         inverse = np.linalg.inv(factor)
-        precisions = inverse.swapaxes(1, 2) @ inverse
+        with np.errstate(over="ignore"):
+            # Beyond all numbers is too large a term, which `natural_cancels` looks for.
+            precisions = inverse.swapaxes(1, 2) @ inverse
         linear = np.einsum("kij,kj->ki", precisions, means)
         i, j = upper_triangle(means.shape[1])
         quadratic = np.where(i == j, -0.5, -1.0) * precisions[:, i, j]

@@ -268,8 +268,9 @@ class ScipyFamily(ColumnwiseFamily):
         if not np.isfinite(found).all():
             tried = dict(zip(names, first.tolist(), strict=True))
             raise ValueError(
-                f"Under {tried} scipy.stats.{self._distribution.name} "
-                "is not defined on all values: pass `start` with parameters that are, or fix some."
+                f"Under {tried} scipy.stats.{self._distribution.name} is not defined on all "
+                f"values of a column, which are from {values.min():g} to {values.max():g}: pass "
+                "`start` with parameters under which it is, or fix some."
             )
         return first
 

@@ -80,6 +80,18 @@ def test_collinear_columns_without_a_floor(n_components):
         mixture.fit(np.c_[X, X.sum(axis=1)])
 
 
+def test_precisions_beyond_all_numbers_need_no_floor():
+    """A component collapses onto a line, since nothing holds it: nothing but that is told."""
+    X = np.zeros((27, 3))
+    X[15:21] = [[0, 0, 1], [0, 0, 1], [1, 0, 1], [0, 2, 1], [1, 0, np.nan], [2, 4, 0]]
+    X[25:] = [[0, 3, 0], [1, 1, 0]]
+    mixture = EMMixture(2, family=Gaussian(reg_covar=0), n_init=2, max_iter=60, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        assert np.isfinite(mixture.fit(X).score_samples(X)).all()
+
+
 def test_fewer_rows_than_columns():
     wide = RNG.normal(size=(5, 10))
     with pytest.warns(ConvergenceWarning, match="Columns 0, 1, 2, 3, 4 and 5 more are linearly"):

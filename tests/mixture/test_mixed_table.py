@@ -22,6 +22,7 @@ from sklearn_genmodel.families import (
     LogNormal,
     NegativeBinomial,
     Poisson,
+    StudentT,
     VonMises,
     ZeroInflated,
 )
@@ -109,6 +110,19 @@ def as_polars(frame):
     columns = {name: frame[name].astype(object).where(frame[name].notna(), None) for name in frame}
     made = pl.DataFrame({name: column.tolist() for name, column in columns.items()}, strict=False)
     return made.with_columns(pl.col(name).cast(dtype) for name, dtype in POLARS_TYPES.items())
+
+
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "uint64", "int8"])
+def test_draws_beyond_the_integers_of_a_column_are_its_last(dtype):
+    """Draws with 0.1 degrees of freedom go beyond 64 bits, the last of which are no doubles."""
+    frame = pd.DataFrame({"x": np.arange(100)}).astype(dtype)
+    mixture = EMMixture(1, family=StudentT(dof=0.1), random_state=0).fit(frame)
+    with np.errstate(all="raise"):
+        drawn, _ = mixture.sample(2000, random_state=0)
+    range_of = np.iinfo(dtype.lower())
+    assert (drawn.dtypes == dtype).all()
+    assert int(drawn["x"].max()) == pytest.approx(range_of.max, rel=1e-15)
+    assert int(drawn["x"].min()) == range_of.min
 
 
 def test_the_table_is_what_it_should_be(table):
