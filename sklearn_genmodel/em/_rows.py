@@ -31,7 +31,7 @@ Map = Callable[..., Iterable[Any]]
 
 # Blocks fit a cache, unless that makes them so small that calls cost more than what they do.
 CACHE_FLOATS, MEMORY_FLOATS = 2**17, 2**21
-SMALLEST_BLOCK, ENOUGH_ROWS, LARGEST_BLOCK = 256, 2048, 16384
+SMALLEST_BLOCK, ENOUGH_ROWS, LARGEST_BLOCK = 256, 4000, 16000
 CHUNKS, BLOCKS_PER_CHUNK = 12, 16
 
 # Up to this many values, data are always sorted and merged.
@@ -96,7 +96,8 @@ class Rows:
     def chunks(self, width: int) -> list[list[slice]]:
         """Runs of block slices for rows that take `width` floats each in a pass."""
         size = max(CACHE_FLOATS // width, min(ENOUGH_ROWS, MEMORY_FLOATS // width))
-        size = min(max(size, SMALLEST_BLOCK), LARGEST_BLOCK)
+        # Columns that are a power of two apart would all compete for the same lines of the cache.
+        size = min(max(size, SMALLEST_BLOCK), LARGEST_BLOCK) // 16 * 16 + 8
         starts = range(0, len(self), size)
         blocks = [slice(i, min(i + size, len(self))) for i in starts]
         # Many chunks keep threads busy to the end, long ones are quick to read from a file.

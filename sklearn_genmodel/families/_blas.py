@@ -1,4 +1,4 @@
-"""Products of matrices that let other threads go on, where numpy's and scipy's own do not."""
+"""Products of matrices in the way that BLAS is fastest at, and that lets other threads go on."""
 
 from __future__ import annotations
 
@@ -23,16 +23,41 @@ from scipy.linalg import cython_blas
 
 from sklearn_genmodel.families._arrays import Array
 
-__all__ = ["thin_product", "triangular_product"]
+__all__ = ["thin_product", "triangular_product", "wide_product"]
+
+
+# OpenBLAS computes products of up to so many terms from where the factors lie, which is up to twice
+# as fast where one of them is small; sums of long rows only if no more than so many come out.
+FEW_TERMS, FEW_SUMS = 1_000_000, 1200
+# Calls cost more than is gained where parts would be shorter.
+SHORTEST = 200
+
+
+def wide_product(a: Array, b: Array) -> Array:
+    """a @ b of a small matrix and one of long rows, cut where that is faster."""
+    n = b.shape[1]
+    length = max(FEW_TERMS // max(a.size, 1), SHORTEST)
+    if length >= n or a.size > FEW_TERMS // SHORTEST:
+        return np.asarray(a @ b)
+    out = np.empty((len(a), n))
+    for start in range(0, n, length):
+        part = slice(start, start + length)
+        np.matmul(a, b[:, part], out=out[:, part])
+    return out
 
 
 def thin_product(a: Array, b: Array) -> Array:
-    """a @ b, of long rows that leave little.
+    """a @ b of long rows that leave little, cut where that is faster.
 
-    numpy's matmul keeps the lock of the interpreter where fewer than 500 numbers come out.
+    np.dot lets other threads go on. matmul, which cuts need, does not where fewer than 500 numbers
+    come out: it keeps the lock of the interpreter.
     """
-    product: Array = np.dot(a, b)
-    return product
+    size = len(a) * (b.shape[1] if b.ndim == 2 else 1)
+    if size > FEW_SUMS or size * len(b) <= FEW_TERMS:
+        return np.asarray(np.dot(a, b))
+    length = FEW_TERMS // size
+    parts = (slice(start, start + length) for start in range(0, len(b), length))
+    return np.asarray(sum(a[:, part] @ b[part] for part in parts))
 
 
 def triangular_product(lower: Array, y: Array) -> Array:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn_genmodel.families._arrays import Accumulate, Array, Kernel
 from sklearn_genmodel.families._base import Family
-from sklearn_genmodel.families._blas import thin_product
+from sklearn_genmodel.families._blas import thin_product, wide_product
 
 __all__ = ["ExponentialFamily"]
 
@@ -69,6 +69,6 @@ class ExponentialFamily(Family):
 
         def block(X: Array) -> tuple[Array, Accumulate]:
             features = self.features(X)
-            return natural @ features, lambda resp: thin_product(resp, features.T)
+            return wide_product(natural, features), lambda resp: thin_product(resp, features.T)
 
         return block

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._blas import thin_product
+from sklearn_genmodel.families._blas import thin_product, wide_product
 from sklearn_genmodel.families._covariance import LOG_2PI, Structure
 
 __all__ = ["FeatureRows", "common_form", "first_order", "natural_cancels", "squares", "weighing"]
@@ -89,7 +89,7 @@ class _ByFeatures:
 
     def log_prob(self, features: Array) -> Array:
         """Log-densities, (K, n_rows)."""
-        return np.asarray(self.natural @ features)
+        return wide_product(self.natural, features)
 
     def moments(self, scaled: Array, features: Array, _: Array) -> tuple[Array, ...]:
         """Counts (K,), sums (K, d) and packed products of weighted rows."""

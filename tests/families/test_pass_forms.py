@@ -8,7 +8,7 @@ from scipy.stats import multivariate_normal
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.em import Rows, Theta, blocked_step
 from sklearn_genmodel.families import Gaussian, GaussianParams, Poisson, StudentT
-from sklearn_genmodel.families._blas import thin_product, triangular_product
+from sklearn_genmodel.families._blas import thin_product, triangular_product, wide_product
 from sklearn_genmodel.families._features import weighing
 
 COVARIANCE_TYPES = ["full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"]
@@ -216,7 +216,7 @@ def test_rows_of_hardly_any_weight_are_left_out_without_a_trace():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 7), (50, 400), (4, 0)])
-def test_products_for_threads_are_products(shape):
+def test_triangular_products_are_products(shape):
     rng = np.random.default_rng(0)
     d, n = shape
     lower = np.tril(rng.standard_normal((d, d)))
@@ -229,4 +229,17 @@ def test_products_for_threads_are_products(shape):
         np.testing.assert_allclose(found, lower @ y, rtol=1e-13, atol=1e-13)
         assert found.flags.f_contiguous or not y.flags.f_contiguous
         assert found is not y
-        np.testing.assert_allclose(thin_product(y, y.T), y @ y.T, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("k", "width", "n"), [(5, 91, 4008), (5, 231, 2008), (64, 300, 900), (2, 3, 0)]
+)
+def test_products_that_are_cut_are_products(k, width, n):
+    rng = np.random.default_rng(0)
+    small, long, weights = (rng.standard_normal(s) for s in ((k, width), (width, n), (k, n)))
+    np.testing.assert_allclose(wide_product(small, long), small @ long, rtol=1e-12, atol=1e-11)
+    np.testing.assert_allclose(
+        thin_product(weights, long.T), weights @ long.T, rtol=1e-12, atol=1e-11
+    )
+    of_one = thin_product(long, weights[0])
+    np.testing.assert_allclose(of_one, long @ weights[0], rtol=1e-12, atol=1e-11)
