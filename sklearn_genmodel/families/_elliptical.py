@@ -22,7 +22,7 @@ from sklearn_genmodel.families._singular import (
     flat_columns,
     on_few_rows,
     on_floor,
-    thinnest,
+    sunk,
 )
 from sklearn_genmodel.families._structures import divided, structure_of
 from sklearn_genmodel.families._support import REALS, Support
@@ -250,9 +250,7 @@ class Elliptical(Family):
             # The unit of the floor may change from pass to pass. No M-step is worse than standing
             # still if the floor rises no higher than the current matrices. Those far below it are
             # no result of an M-step, but an extrapolation: they are not to drag the floor along.
-            matrices = structure.dense(current, *locations.shape)
-            reached = np.clip(thinnest(matrices, np.diag(minimum)).min(), self.lowest_floor, 1.0)
-            lowest = np.maximum(minimum * reached, TINY)
+            lowest = sunk(minimum, structure.dense(current, *locations.shape), self.lowest_floor)
             if structure.compares:
                 current = structure.floor(current, lowest)
             else:

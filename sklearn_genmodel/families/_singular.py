@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Array
 
-__all__ = ["by_chance", "flat_columns", "on_few_rows", "on_floor", "thinnest"]
+__all__ = ["by_chance", "flat_columns", "on_few_rows", "on_floor", "sunk", "thinnest"]
 
 # A component on at most n_features + 1.5 rows is a likelihood spike. One with less than 1e-3 of the
 # variance of its peers in some direction may be.
@@ -26,6 +26,12 @@ def thinnest(matrices: Array, unit: Array) -> Array:
     largest = np.diagonal(matrices, axis1=1, axis2=2).max(axis=0)
     deviations = np.sqrt(np.maximum(np.diagonal(unit), largest / LARGEST))
     return np.asarray(np.linalg.eigvalsh(matrices / np.outer(deviations, deviations))[:, 0])
+
+
+def sunk(minimum: Array, matrices: Array, lowest: float) -> Array:
+    """A floor of variances, (d,), down to where matrices lie, but not below a share of itself."""
+    reached = np.clip(thinnest(matrices, np.diag(minimum)).min(), lowest, 1.0)
+    return np.asarray(np.maximum(minimum * reached, TINY))
 
 
 def on_floor(matrices: Array, total: Array, reg_covar: float) -> NDArray[np.bool_]:
