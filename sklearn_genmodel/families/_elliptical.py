@@ -17,13 +17,7 @@ from sklearn_genmodel.families._moments import Moments
 from sklearn_genmodel.families._normal_prior import NormalInverseWishart
 from sklearn_genmodel.families._observed import observed_moments
 from sklearn_genmodel.families._patterns import condition, packed
-from sklearn_genmodel.families._singular import (
-    by_chance,
-    flat_columns,
-    on_few_rows,
-    on_floor,
-    sunk,
-)
+from sklearn_genmodel.families._singular import by_chance, flat_columns, on_few_rows, on_floor, sunk
 from sklearn_genmodel.families._structures import divided, structure_of
 from sklearn_genmodel.families._support import REALS, Support
 
