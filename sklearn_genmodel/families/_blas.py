@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from ctypes import (
     CFUNCTYPE,
+    PYFUNCTYPE,
     byref,
     c_char_p,
     c_double,
-    c_int,
+    c_int32,
     c_int64,
     c_void_p,
     py_object,
@@ -84,10 +85,10 @@ def triangular_product(lower: Array, y: Array) -> Array:
 def _dtrmm() -> tuple[Callable[..., None], Any]:
     """The routine, and the type of its integers."""
     capsule = LowLevelCallable.from_cython(cython_blas, "dtrmm")
-    name = capsule.signature
-    pointer = pythonapi.PyCapsule_GetPointer
-    pointer.restype, pointer.argtypes = c_void_p, [py_object, c_char_p]
-    address = pointer(capsule.function, name.encode())
+    pointer = PYFUNCTYPE(c_void_p, py_object, c_char_p)(("PyCapsule_GetPointer", pythonapi))
+    address = pointer(capsule.function, capsule.signature.encode())
+    # From scipy 1.18 on integers may have 8 bytes, and a function says how many they have.
+    size = getattr(cython_blas, "_blas_int_size", lambda: 4)()
     # ctypes releases the lock of the interpreter while such a function runs.
     arguments = [c_char_p] * 4 + [c_void_p] * 7
-    return CFUNCTYPE(None, *arguments)(address), c_int if "int *" in name else c_int64
+    return CFUNCTYPE(None, *arguments)(address), c_int32 if size == 4 else c_int64

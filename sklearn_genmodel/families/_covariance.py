@@ -122,6 +122,10 @@ class Structure(ABC):
         moments = thin_product(resp, features.T)
         return moments[:, 0], moments[:, 1 : 1 + n_features], moments[:, 1 + n_features :]
 
+    def second_moments(self, resp: Array, second: Array) -> Array:
+        """Packed products of weighted rows, from their second-order terms (n_rows, ...)."""
+        return thin_product(resp, second)
+
     def collect(self, resp: Array, y: Array) -> tuple[Array, Array, Array]:
         """Moments of one component's columns y, (d, n_samples), without their features."""
         return resp.sum(keepdims=True), thin_product(y, resp)[None], self.products(resp, y)

@@ -245,10 +245,10 @@ class Elliptical(Family):
             # still if the floor rises no higher than the current matrices. Those far below it are
             # no result of an M-step, but an extrapolation: they are not to drag the floor along.
             lowest = sunk(minimum, structure.dense(current, *locations.shape), self.lowest_floor)
-            if structure.compares:
-                current = structure.floor(current, lowest)
-            else:
+            if not structure.compares:
                 minimum = lowest
+            elif (lowest <= minimum * self.lowest_floor).all():
+                current = structure.floor(current, lowest)
         floored = structure.constrained(scatter, counts, d, minimum, current)
         return locations, floored, True
 

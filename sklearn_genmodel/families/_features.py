@@ -131,7 +131,8 @@ class _ByRows:
     def moments(self, scaled: Array, features: tuple[Array, Array], _: Array) -> tuple[Array, ...]:
         """Counts (K,), sums (K, d) and products of weighted rows."""
         rows, second = features
-        return scaled.sum(axis=1), thin_product(scaled, rows), thin_product(scaled, second)
+        products = self.structure.second_moments(scaled, second)
+        return scaled.sum(axis=1), thin_product(scaled, rows), products
 
 
 class _ByWhitening:
