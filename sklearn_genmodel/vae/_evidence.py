@@ -60,9 +60,8 @@ def log_evidence(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> A
 def _log_sum(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> Array:
     """Log of the sum of the importance weights of every row.
 
-    The decoder sees blocks of one size, the last filled up with rows that are dropped: products of
-    one shape round the same for every row, so that in single precision too the score of a row does
-    not depend on what other rows are scored with it.
+    The decoder sees blocks of one size, the last filled up with rows that are dropped, so that in
+    single precision too the score of a row does not depend on what other rows are scored with it.
     """
     noise = shared_draws(module, n_draws, whiten=False)[:, 0]
     # log q(z | x), but for the scales: (z - mean) / scale is the noise.
@@ -70,16 +69,21 @@ def _log_sum(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> Array
     n_rows, log_prob = len(rows.weights), module.likelihood.row_log_prob
     with torch.inference_mode():
         components = module.components()
-    size = Workspace.n_in_cache(decoder, n_draws) or block_size(rows, n_draws)
+    n_terms = n_draws * len(components.log_weights)
+    n_in_cache = Workspace.n_in_cache(decoder, n_draws)
+    if n_in_cache is None:
+        size = block_size(rows, n_draws)
+    else:
+        size = max(1, min(n_in_cache, DRAWS_AT_A_TIME // n_terms, n_rows))
 
     @cache
     def workspace(_: int) -> Workspace:
-        return Workspace(decoder, size * n_draws, module.n_latent, like=noise)
+        return Workspace(decoder, size, n_draws, module.n_latent, like=noise)
 
     @torch.inference_mode()
     def estimate(chunk: Rows) -> Array:
         decode = workspace(get_ident())
-        z, dtype = decode.inputs.view(size, n_draws, -1), decode.inputs.dtype
+        dtype = decode.inputs.dtype
         means, log_scales = module.posterior(chunk.inputs)
         scales = torch.exp(log_scales)
         log_weights = components.log_prob_of_draws(means, scales, noise) - log_density
@@ -87,16 +91,15 @@ def _log_sum(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> Array
         single = noise.to(dtype)
         for start in range(0, len(means), size):
             part = slice(start, start + size)
-            torch.addcmul(means[part], scales[part], single, out=z)
-            outputs = decode().view(size, n_draws, -1)
+            torch.addcmul(means[part], scales[part], single, out=decode.inputs)
             mask = None if chunk.mask is None else chunk.mask[part, None]
-            log_weights[part] += log_prob(chunk.cells[part, None], outputs, mask)
+            log_weights[part] += log_prob(chunk.cells[part, None], decode(), mask)
         return to_array(torch.logsumexp(log_weights, 1) + log_scales.sum(-1))
 
     filled = torch.arange(-(-n_rows // size) * size, device=rows.inputs.device)
     blocks = rows.take(filled.clamp(max=n_rows - 1)) if n_rows % size else rows
-    n_together = DRAWS_AT_A_TIME // (size * n_draws * len(components.log_weights))
-    chunks = list(blocks.split(size * max(1, n_together)))
+    n_together = max(1, DRAWS_AT_A_TIME // (size * n_terms))
+    chunks = list(blocks.split(size * n_together))
     # Networks of the users need not bear several threads at a time.
     own = is_dense_on_cpu(module.encoder) and is_dense_on_cpu(decoder)
     n_threads = min(torch.get_num_threads(), len(chunks)) if own else 1

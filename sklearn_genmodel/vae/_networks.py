@@ -25,9 +25,8 @@ ACTIVATIONS: dict[str, Callable[[], Any]] = {
 
 # Cells of a layer that fit into the cache beside those of the next.
 CELLS_IN_CACHE = 2**19
-# Products compute all rows alike where there is a multiple of so many, and are quickest where rows
-# are a multiple of so many numbers long.
-TILE, ALIGNED = 64, 16
+# Products are quickest where rows are a multiple of so many numbers long.
+ALIGNED = 16
 
 
 class Dense(nn.Module):
@@ -63,39 +62,42 @@ class Workspace:
     """A network on so many rows at a time, in memory that every call uses again.
 
     Fresh memory would cost as much as the products that fill it, and adding constants a tenth of
-    that: the products of dense networks have a last column of ones, for biases. There are so many
-    rows that products compute no last few in another way: each is rounded as all others are. On
-    the CPU they are numpy's, whose library is as quick as torch's on processors of Intel, and
-    twice as quick on those of AMD. Networks of other kinds are called as they are.
+    that: the products of dense networks have a last column of ones, for biases. On the CPU they
+    are numpy's, whose library is as quick as torch's on processors of Intel, and twice as quick on
+    those of AMD, and there is one for every row: how BLAS rounds depends on the place in a product,
+    and so would what a row becomes. Networks of other kinds are called as they are.
 
     Parameters
     ----------
     network : torch.nn.Module
-    n_rows : int
+    n_rows, n_draws : int
+        A row has so many latent vectors.
+    n_inputs : int
     like : tensor
         Of the dtype and device of a network without parameters.
 
     Attributes
     ----------
-    inputs : tensor of shape (n_rows, n_inputs)
+    inputs : tensor of shape (n_rows, n_draws, n_inputs)
         To be written to before a call, whose outputs are overwritten by the next.
     """
 
-    def __init__(self, network: Any, n_rows: int, n_inputs: int, like: Any) -> None:
+    def __init__(self, network: Any, n_rows: int, n_draws: int, n_inputs: int, like: Any) -> None:
         self._network, self._is_dense = network, type(network) is Dense
         if not self._is_dense:
             like = next(network.parameters(), like)
-            self.inputs = torch.empty(n_rows, n_inputs, dtype=like.dtype, device=like.device)
+            shape = n_rows, n_draws, n_inputs
+            self.inputs = torch.empty(shape, dtype=like.dtype, device=like.device)
             return
         weights = [torch.cat([layer.weight, layer.bias[:, None]], 1).T for layer in network.layers]
-        sources = [_ones_last(weight, n_rows) for weight in weights]
-        self._hidden = [source[:, :-1] for source in sources[1:]]
-        last = weights[-1].new_empty(len(sources[0]), weights[-1].shape[1])
+        sources = [_ones_last(weight, n_rows, n_draws) for weight in weights]
+        self._hidden = [source[..., :-1] for source in sources[1:]]
+        self._outputs = weights[-1].new_empty(n_rows, n_draws, weights[-1].shape[1])
         self._products = [
             _product(*factors)
-            for factors in zip(sources, weights, [*self._hidden, last], strict=True)
+            for factors in zip(sources, weights, [*self._hidden, self._outputs], strict=True)
         ]
-        self.inputs, self._outputs = sources[0][:n_rows, :-1], last[:n_rows]
+        self.inputs = sources[0][..., :-1]
 
     @staticmethod
     def n_in_cache(network: Any, n_rows: int) -> int | None:
@@ -106,9 +108,10 @@ class Workspace:
         return max(1, CELLS_IN_CACHE // (n_rows * widest))
 
     def __call__(self) -> Any:
-        """Outputs of the network, (n_rows, n_outputs)."""
+        """Outputs of the network, (n_rows, n_draws, n_outputs)."""
         if not self._is_dense:
-            return self._network(self.inputs)
+            n_rows, n_draws, _ = self.inputs.shape
+            return self._network(self.inputs.flatten(0, 1)).view(n_rows, n_draws, -1)
         for product, hidden in zip(self._products, self._hidden, strict=False):
             product()
             hidden.copy_(self._network.activate(hidden))
@@ -121,16 +124,16 @@ def is_dense_on_cpu(network: Any) -> bool:
     return type(network) is Dense and network.layers[0].weight.device.type == "cpu"
 
 
-def _ones_last(weight: Any, n_rows: int) -> Any:
+def _ones_last(weight: Any, n_rows: int, n_draws: int) -> Any:
     """Memory for the rows that a product takes, whose last column is for the constants."""
-    shape = -(-n_rows // TILE) * TILE, -(-len(weight) // ALIGNED) * ALIGNED
-    return weight.new_ones(shape)[:, : len(weight)]
+    width = -(-len(weight) // ALIGNED) * ALIGNED
+    return weight.new_ones(n_rows, n_draws, width)[..., : len(weight)]
 
 
 def _product(rows: Any, weight: Any, out: Any) -> Callable[[], Any]:
     if out.device.type == "cpu":
         return partial(np.matmul, rows.numpy(), weight.numpy(), out=out.numpy())
-    return partial(torch.mm, rows, weight, out=out)
+    return partial(torch.matmul, rows, weight, out=out)
 
 
 def build_network(

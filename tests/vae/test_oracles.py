@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
-from sklearn.datasets import load_wine
+from sklearn.datasets import load_digits, load_wine
 
 torch = pytest.importorskip("torch")
 
@@ -239,6 +239,18 @@ def test_scores_of_narrow_networks_are_those_of_the_row_alone(n_columns, n_draws
     assert_allclose(vae.score_samples(X[order]), scores[order], rtol=1e-13)
     alone = [vae.score_samples(X[[i]])[0] for i in range(20)]
     assert_allclose(alone, scores[:20], rtol=1e-13)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "poisson"])
+def test_scores_of_wide_networks_are_those_of_the_row_alone(likelihood):
+    """BLAS rounds by the place in a product: with 16 outputs and more, on some processors."""
+    X = np.round(load_digits().data[:300, 1:])
+    vae = VAEEstimator(3, likelihood=likelihood, max_epochs=2, n_score_draws=25, random_state=0)
+    scores = vae.fit(X).score_samples(X)
+    alone = [vae.score_samples(X[[i]])[0] for i in range(60)]
+    assert_allclose(alone, scores[:60], rtol=1e-13)
+    order = np.random.default_rng(0).permutation(len(X))
+    assert_allclose(vae.score_samples(X[order]), scores[order], rtol=1e-13)
 
 
 def test_scores_do_not_depend_on_threads():
