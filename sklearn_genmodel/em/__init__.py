@@ -9,6 +9,7 @@ from sklearn_genmodel.em._loop import EMResult, Monitor, run_em
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._online import OnlineState, online_step
 from sklearn_genmodel.em._rows import Rows, distinct_rows, fingerprint, row_sample, row_threads
+from sklearn_genmodel.em._shared_limit import SharedLimit
 from sklearn_genmodel.em._steps import blocked_step, lower_bound, map_rows, theta_from_resp
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Monitor",
     "OnlineState",
     "Rows",
+    "SharedLimit",
     "StartResult",
     "Theta",
     "accelerator",

@@ -16,6 +16,8 @@ from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from sklearn_genmodel.em._shared_limit import SharedLimit
+
 __all__ = [
     "Block",
     "Rows",
@@ -126,6 +128,16 @@ def _controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+def _hold_blas() -> Callable[[], None]:
+    restore: Callable[[], None] = (
+        _controller().limit(limits=1, user_api="blas").restore_original_limits
+    )
+    return restore
+
+
+_one_blas_thread = SharedLimit(_hold_blas)
+
+
 @contextmanager
 def row_threads(n_jobs: int | None) -> Iterator[Map]:
     """Yield a `map` over threads, BLAS held to one thread within.
@@ -141,7 +153,7 @@ def row_threads(n_jobs: int | None) -> Iterator[Map]:
         As the built-in, results in order.
     """
     n_threads = effective_n_jobs(n_jobs)
-    with _controller().limit(limits=1, user_api="blas"):
+    with _one_blas_thread():
         if n_threads == 1:
             yield map
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from threading import get_ident
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sklearn_genmodel.em import row_threads
+from sklearn_genmodel.em import SharedLimit, row_threads
 from sklearn_genmodel.vae._data import Rows
 from sklearn_genmodel.vae._likelihood import to_array
 from sklearn_genmodel.vae._module import LOG_2PI, VAEModule
@@ -114,7 +114,6 @@ def _in_threads(
     The products of small networks are too short for several threads to share, and the threads of
     numpy's products and of torch would wait for each other in turns.
     """
-    n_before = torch.get_num_threads()
 
     def alone(chunk: Rows) -> Array:
         torch.set_num_threads(1)
@@ -124,8 +123,9 @@ def _in_threads(
     with np.errstate(over="ignore", invalid="ignore"), row_threads(n_threads) as mapper:
         if n_threads == 1:
             return list(mapper(function, chunks))
-        try:
+        with _threads_of_torch():
             return list(mapper(alone, chunks))
-        finally:
-            # What one thread sets is what new threads begin with from then on.
-            torch.set_num_threads(n_before)
+
+
+# What one thread sets is what new threads begin with from then on: it is set back.
+_threads_of_torch = SharedLimit(lambda: partial(torch.set_num_threads, torch.get_num_threads()))

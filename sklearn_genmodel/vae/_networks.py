@@ -89,7 +89,7 @@ class Workspace:
             shape = n_rows, n_draws, n_inputs
             self.inputs = torch.empty(shape, dtype=like.dtype, device=like.device)
             return
-        weights = [torch.cat([layer.weight, layer.bias[:, None]], 1).T for layer in network.layers]
+        weights = [torch.cat([layer.weight.T, layer.bias[None]]) for layer in network.layers]
         sources = [_ones_last(weight, n_rows, n_draws) for weight in weights]
         self._hidden = [source[..., :-1] for source in sources[1:]]
         self._outputs = weights[-1].new_empty(n_rows, n_draws, weights[-1].shape[1])

@@ -1,6 +1,7 @@
 """Exact answers: linear models whose optimum is known, quadrature, and the inequalities."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 from sklearn.datasets import load_digits, load_wine
+from threadpoolctl import threadpool_info, threadpool_limits
 
 torch = pytest.importorskip("torch")
 
@@ -251,6 +253,22 @@ def test_scores_of_wide_networks_are_those_of_the_row_alone(likelihood):
     assert_allclose(alone, scores[:60], rtol=1e-13)
     order = np.random.default_rng(0).permutation(len(X))
     assert_allclose(vae.score_samples(X[order]), scores[order], rtol=1e-13)
+
+
+def test_several_callers_leave_the_threads_of_libraries_as_they_were():
+    """Each would restore what it found, which may be what another has set."""
+    X = np.tile(load_wine().data, (20, 1))
+    vae = VAEEstimator(3, max_epochs=2, random_state=0).fit(X[:178])
+    expected = vae.score_samples(X)
+    with threadpool_limits(2, "blas"):
+        before = [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()]
+        n_before = torch.get_num_threads()
+        with ThreadPoolExecutor(4) as executor:
+            for scores in executor.map(vae.score_samples, [X] * 8):
+                assert_allclose(scores, expected, rtol=1e-13)
+        after = [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()]
+        assert after == before
+        assert torch.get_num_threads() == n_before
 
 
 def test_scores_do_not_depend_on_threads():
