@@ -19,8 +19,7 @@ def write(folder: Path, figures: Path) -> None:
     paths = {part: folder / f"{part}.json" for part in TABLES}
     parts = {part: json.loads(path.read_text()) for part, path in paths.items() if path.exists()}
     texts = [TABLES[part](found) for part, found in parts.items()]
-    first = next(iter(parts.values()))
-    machine = describe(first["machine"], parts)
+    machine = describe(parts)
     (folder.parent / "results.md").write_text("\n\n".join([machine, *texts]) + "\n")
     import _figures
 
@@ -30,9 +29,12 @@ def write(folder: Path, figures: Path) -> None:
             draw(parts[part], figures)
 
 
-def describe(machine: Json, parts: dict[str, Json]) -> str:
-    """The machine, and how busy it was."""
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+def describe(parts: dict[str, Json]) -> str:
+    """The machines, what was measured on each, and how busy they were."""
+    by_machine: dict[str, list[str]] = defaultdict(list)
+    for name, part in parts.items():
+        by_machine[sentence(part["machine"])].append(name)
+    machines = [f"{', '.join(names)}: measured {text}" for text, names in by_machine.items()]
     loads = ", ".join(
         f"{name} {part['machine']['load'][0]} to {part['machine']['load'][1]}"
         f" ({part['machine']['minutes']} min{', quick' * part['machine']['quick']})"
@@ -40,10 +42,18 @@ def describe(machine: Json, parts: dict[str, Json]) -> str:
     )
     return (
         "<!-- Written by benchmarks/run.py: do not edit. -->\n\n"
-        f"Measured on {machine['date']}: {machine['processor']}, {machine['cores']} cores, "
+        + "\n\n".join(machines)
+        + f"\n\nLoad of the machine before and after each part: {loads}."
+    )
+
+
+def sentence(machine: Json) -> str:
+    """When and on what something was measured."""
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    return (
+        f"on {machine['date']}: {machine['processor']}, {machine['cores']} cores, "
         f"{machine['memory GiB']} GiB, {machine['system']}, Python {machine['Python']}; "
-        f"BLAS: {', '.join(machine['BLAS'])}; {versions}.\n\n"
-        f"Load of the machine before and after each part: {loads}."
+        f"BLAS: {', '.join(machine['BLAS'])}; {versions}."
     )
 
 
