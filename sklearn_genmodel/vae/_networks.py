@@ -111,7 +111,7 @@ class Workspace:
         """Outputs of the network, (n_rows, n_draws, n_outputs)."""
         if not self._is_dense:
             n_rows, n_draws, _ = self.inputs.shape
-            return self._network(self.inputs.flatten(0, 1)).view(n_rows, n_draws, -1)
+            return self._network(self.inputs.flatten(0, 1)).reshape(n_rows, n_draws, -1)
         for product, hidden in zip(self._products, self._hidden, strict=False):
             product()
             hidden.copy_(self._network.activate(hidden))
