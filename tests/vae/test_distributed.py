@@ -36,6 +36,8 @@ weights = np.random.default_rng(0).uniform(0.5, 2.0, 178)[:n_rows] if weighted e
 vae = VAEEstimator(**arguments).fit(X, sample_weight=weights)
 with open(f"{sys.argv[2]}/{distributed.get_rank()}.pkl", "wb") as file:
     pickle.dump(vae, file)
+# Neither leaves while the other may still wait for it.
+distributed.barrier()
 distributed.destroy_process_group()
 """
 
@@ -84,6 +86,8 @@ found = {
 }
 with open(f"{sys.argv[1]}/{rank}.json", "w") as file:
     json.dump(found, file)
+# Neither leaves while the other may still wait for it.
+distributed.barrier()
 distributed.destroy_process_group()
 """
 
