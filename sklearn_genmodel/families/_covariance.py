@@ -124,6 +124,8 @@ class Structure(ABC):
 
     def second_moments(self, resp: Array, second: Array) -> Array:
         """Packed products of weighted rows, from their second-order terms (n_rows, ...)."""
+        if self.shared:
+            return thin_product(second.T, resp.sum(axis=0))
         return thin_product(resp, second)
 
     def collect(self, resp: Array, y: Array) -> tuple[Array, Array, Array]:

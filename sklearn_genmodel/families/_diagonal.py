@@ -143,9 +143,6 @@ class TiedDiagonal(Diagonal):
         products = thin_product(features[1 + n_features :], resp.sum(axis=0))
         return moments[:, 0], moments[:, 1:], products
 
-    def second_moments(self, resp: Array, second: Array) -> Array:
-        return thin_product(second.T, resp.sum(axis=0))
-
     def pair(self, a: Array, b: Array) -> Array:
         product: Array = np.einsum("ki,ki->i", a, b)
         return product
@@ -184,9 +181,6 @@ class TiedSpherical(Spherical):
         moments = thin_product(resp, features[: 1 + n_features].T)
         products = thin_product(features[1 + n_features :], resp.sum(axis=0))
         return moments[:, 0], moments[:, 1:], products
-
-    def second_moments(self, resp: Array, second: Array) -> Array:
-        return thin_product(second.T, resp.sum(axis=0))
 
     def pair(self, a: Array, b: Array) -> Array:
         return super().pair(a, b).sum(axis=0)
