@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
+from itertools import product
 from threading import get_ident
 from typing import Any
 
@@ -16,6 +17,7 @@ from sklearn_genmodel.vae._data import Rows
 from sklearn_genmodel.vae._likelihood import to_array
 from sklearn_genmodel.vae._module import LOG_2PI, VAEModule
 from sklearn_genmodel.vae._networks import Workspace, is_dense_on_cpu
+from sklearn_genmodel.vae._outputs import RowDensities, row_densities
 from sklearn_genmodel.vae._scoring import block_size, shared_draws
 
 __all__ = ["log_evidence"]
@@ -48,16 +50,21 @@ def log_evidence(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> A
     Burda, Y., Grosse, R. and Salakhutdinov, R. (2016). Importance weighted autoencoders.
     International Conference on Learning Representations.
     """
-    log_sum = _log_sum(module, rows, n_draws, decoder)
-    lost = np.flatnonzero(~np.isfinite(log_sum))
-    if len(lost):
-        # Rows so far away that single precision cannot hold what the decoder makes of them.
-        far = rows.take(torch.as_tensor(lost, device=rows.inputs.device))
-        log_sum[lost] = _log_sum(module, far, n_draws, module.decoder)
+    log_sum = np.full(len(rows.weights), np.nan)
+    complete = np.ones(len(log_sum), bool) if rows.mask is None else to_array(rows.mask).all(axis=1)
+    # What is left is of rows so far away that single precision cannot hold what a decoder makes
+    # of them. Rows with missing cells stand apart, so that those beside a row do not round it.
+    for network, whole in product((decoder, module.decoder), (True, False)):
+        left = np.flatnonzero((complete == whole) & ~np.isfinite(log_sum))
+        if len(left):
+            part = rows.take(torch.as_tensor(left, device=rows.inputs.device))
+            densities = row_densities(module.likelihood, network, complete=whole)
+            part = part._replace(mask=None) if whole else part
+            log_sum[left] = _log_sum(module, part, n_draws, densities)
     return log_sum - np.log(n_draws)
 
 
-def _log_sum(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> Array:
+def _log_sum(module: VAEModule, rows: Rows, n_draws: int, densities: RowDensities) -> Array:
     """Log of the sum of the importance weights of every row.
 
     The decoder sees blocks of one size, the last filled up with rows that are dropped, so that in
@@ -66,7 +73,7 @@ def _log_sum(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> Array
     noise = shared_draws(module, n_draws, whiten=False)[:, 0]
     # log q(z | x), but for the scales: (z - mean) / scale is the noise.
     log_density = -0.5 * (noise.square() + LOG_2PI).sum(-1)
-    n_rows, log_prob = len(rows.weights), module.likelihood.row_log_prob
+    n_rows, decoder = len(rows.weights), densities.network
     with torch.inference_mode():
         components = module.components()
     n_terms = n_draws * len(components.log_weights)
@@ -88,12 +95,11 @@ def _log_sum(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> Array
         scales = torch.exp(log_scales)
         log_weights = components.log_prob_of_draws(means, scales, noise) - log_density
         means, scales = means.to(dtype)[:, None], scales.to(dtype)[:, None]
-        single = noise.to(dtype)
+        single, log_prob = noise.to(dtype), densities.of_rows(chunk)
         for start in range(0, len(means), size):
             part = slice(start, start + size)
             torch.addcmul(means[part], scales[part], single, out=decode.inputs)
-            mask = None if chunk.mask is None else chunk.mask[part, None]
-            log_weights[part] += log_prob(chunk.cells[part, None], decode(), mask)
+            log_weights[part] += log_prob(part, decode())
         return to_array(torch.logsumexp(log_weights, 1) + log_scales.sum(-1))
 
     filled = torch.arange(-(-n_rows // size) * size, device=rows.inputs.device)

@@ -101,6 +101,13 @@ class Likelihood(nn.Module):
         log_prob = self.log_prob(X, outputs.to(X.dtype))
         return (log_prob if mask is None else log_prob * mask).sum(-1)
 
+    def normal_deviations(self) -> Any:
+        """Deviations (n_features,) of normal cells around the outputs, if all rows have the same.
+
+        None if cells are not normal, or deviations depend on z.
+        """
+        return None
+
     def mean(self, outputs: Any) -> Any:
         """Mean of every cell: (..., n_features)."""
         raise NotImplementedError

@@ -71,6 +71,10 @@ class Gaussian(Likelihood):
         n_alike = X.shape[-1] // constants.shape[-1]
         return -0.5 * squares - n_alike * constants.sum(-1)
 
+    def normal_deviations(self) -> Any:
+        """Those of the columns, unless the network gives them."""
+        return None if self.scale.from_network else torch.exp(self.scale()).expand(self.n_features)
+
     def mean(self, outputs: Any) -> Any:
         """Means."""
         return self._location_scale(outputs)[0]

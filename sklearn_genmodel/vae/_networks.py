@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any
 
 import numpy as np
@@ -34,21 +34,16 @@ class Dense(nn.Module):
 
     Parameters
     ----------
-    n_inputs, n_outputs : int
-    hidden : tuple of int
-        Sizes of the hidden layers.
+    layers : iterable of torch.nn.Linear
     activation : str
         A name of `ACTIVATIONS`.
     """
 
-    def __init__(
-        self, n_inputs: int, n_outputs: int, hidden: tuple[int, ...], activation: str
-    ) -> None:
+    def __init__(self, layers: Iterable[nn.Linear], activation: str) -> None:
         super().__init__()
-        sizes = [n_inputs, *hidden, n_outputs]
         self.activation = activation
         self.activate = ACTIVATIONS[activation]()
-        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(sizes))
+        self.layers = nn.ModuleList(layers)
 
     def forward(self, values: Any) -> Any:
         """Map rows (n_rows, n_inputs) to (n_rows, n_outputs)."""
@@ -93,9 +88,9 @@ class Workspace:
         sources = [_ones_last(weight, n_rows, n_draws) for weight in weights]
         self._hidden = [source[..., :-1] for source in sources[1:]]
         self._outputs = weights[-1].new_empty(n_rows, n_draws, weights[-1].shape[1])
-        self._products = [
-            _product(*factors)
-            for factors in zip(sources, weights, [*self._hidden, self._outputs], strict=True)
+        targets = [*self._hidden, self._outputs]
+        self._layers = [
+            list(_products(*factors)) for factors in zip(sources, weights, targets, strict=True)
         ]
         self.inputs = sources[0][..., :-1]
 
@@ -112,10 +107,11 @@ class Workspace:
         if not self._is_dense:
             n_rows, n_draws, _ = self.inputs.shape
             return self._network(self.inputs.flatten(0, 1)).reshape(n_rows, n_draws, -1)
-        for product, hidden in zip(self._products, self._hidden, strict=False):
-            product()
-            hidden.copy_(self._network.activate(hidden))
-        self._products[-1]()
+        for products, hidden in zip_longest(self._layers, self._hidden):
+            for product in products:
+                product()
+            if hidden is not None:
+                hidden.copy_(self._network.activate(hidden))
         return self._outputs
 
 
@@ -130,10 +126,18 @@ def _ones_last(weight: Any, n_rows: int, n_draws: int) -> Any:
     return weight.new_ones(n_rows, n_draws, width)[..., : len(weight)]
 
 
-def _product(rows: Any, weight: Any, out: Any) -> Callable[[], Any]:
-    if out.device.type == "cpu":
-        return partial(np.matmul, rows.numpy(), weight.numpy(), out=out.numpy())
-    return partial(torch.matmul, rows, weight, out=out)
+def _products(rows: Any, weight: Any, out: Any) -> Iterator[Callable[[], Any]]:
+    """Products that make a layer: on the CPU, without what zeros above a diagonal would add."""
+    if out.device.type != "cpu":
+        yield partial(torch.matmul, rows, weight, out=out)
+        return
+    first = np.argmax(weight.numpy() != 0.0, axis=0)
+    width = ALIGNED if first.any() else len(first)
+    for start in range(0, len(first), width):
+        part = slice(start, start + width)
+        used = slice(int(first[part].min()), None)
+        factors = rows[..., used].numpy(), weight[used, part].contiguous().numpy()
+        yield partial(np.matmul, *factors, out=out[..., part].numpy())
 
 
 def build_network(
@@ -163,7 +167,8 @@ def build_network(
         If the module cannot take n_inputs columns, or returns another number than n_outputs.
     """
     if not callable(network):
-        return Dense(n_inputs, n_outputs, tuple(network), activation)
+        sizes = pairwise([n_inputs, *network, n_outputs])
+        return Dense((nn.Linear(before, after) for before, after in sizes), activation)
     module = network(n_inputs, n_outputs)
     if not isinstance(module, nn.Module):
         raise TypeError(

@@ -1,15 +1,11 @@
 """Exact answers: linear models whose optimum is known, quadrature, and the inequalities."""
 
-import copy
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
-from sklearn.datasets import load_digits, load_wine
-from threadpoolctl import threadpool_info, threadpool_limits
+from sklearn.datasets import load_wine
 
 torch = pytest.importorskip("torch")
 
@@ -213,84 +209,3 @@ def test_draws_leave_the_mean_and_divide_the_variance():
     one, four = estimates(1), estimates(4)
     assert abs(one[0] - four[0]) < 4 * (one[2] + four[2])
     assert_allclose(four[1] / one[1], 0.25, rtol=0.15)
-
-
-def test_scores_are_those_of_double_precision_and_of_the_row_alone():
-    """The decoder may compute in single precision; a row's neighbours never matter."""
-    X = load_wine().data
-    vae = VAEEstimator(3, max_epochs=30, random_state=0).fit(X)
-    scores = vae.score_samples(X)
-    double = copy.deepcopy(vae)
-    double.module_ = double.module_.double()
-    assert_allclose(scores, double.score_samples(X), rtol=0, atol=2e-5)
-    order = np.random.default_rng(0).permutation(len(X))
-    # Single precision alone would tell rows apart by their place in a block: 1e-7.
-    assert_allclose(vae.score_samples(X[order]), scores[order], rtol=1e-12)
-    assert_allclose(vae.score_samples(np.tile(X, (3, 1))), np.tile(scores, 3), rtol=1e-12)
-    alone = [vae.score_samples(X[[i]])[0] for i in (0, 77, 177)]
-    assert_allclose(alone, scores[[0, 77, 177]], rtol=1e-12)
-
-
-@pytest.mark.parametrize(("n_columns", "n_draws", "hidden"), [(1, 37, (5,)), (2, 1, (1, 3))])
-def test_scores_of_narrow_networks_are_those_of_the_row_alone(n_columns, n_draws, hidden):
-    """Products with a single column have last few rows of their own, too."""
-    X = load_wine().data[:, :n_columns]
-    vae = VAEEstimator(2, decoder=hidden, max_epochs=3, n_score_draws=n_draws, random_state=0)
-    scores = vae.fit(X).score_samples(X)
-    order = np.random.default_rng(0).permutation(len(X))
-    assert_allclose(vae.score_samples(X[order]), scores[order], rtol=1e-13)
-    alone = [vae.score_samples(X[[i]])[0] for i in range(20)]
-    assert_allclose(alone, scores[:20], rtol=1e-13)
-
-
-@pytest.mark.parametrize("likelihood", ["gaussian", "poisson"])
-def test_scores_of_wide_networks_are_those_of_the_row_alone(likelihood):
-    """BLAS rounds by the place in a product: with 16 outputs and more, on some processors."""
-    X = np.round(load_digits().data[:300, 1:])
-    vae = VAEEstimator(3, likelihood=likelihood, max_epochs=2, n_score_draws=25, random_state=0)
-    scores = vae.fit(X).score_samples(X)
-    alone = [vae.score_samples(X[[i]])[0] for i in range(60)]
-    assert_allclose(alone, scores[:60], rtol=1e-13)
-    order = np.random.default_rng(0).permutation(len(X))
-    assert_allclose(vae.score_samples(X[order]), scores[order], rtol=1e-13)
-
-
-def test_several_callers_leave_the_threads_of_libraries_as_they_were():
-    """Each would restore what it found, which may be what another has set."""
-    X = np.tile(load_wine().data, (20, 1))
-    vae = VAEEstimator(3, max_epochs=2, random_state=0).fit(X[:178])
-    expected = vae.score_samples(X)
-    with threadpool_limits(2, "blas"):
-        before = [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()]
-        n_before = torch.get_num_threads()
-        with ThreadPoolExecutor(4) as executor:
-            for scores in executor.map(vae.score_samples, [X] * 8):
-                assert_allclose(scores, expected, rtol=1e-13)
-        after = [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()]
-        assert after == before
-        assert torch.get_num_threads() == n_before
-
-
-def test_scores_do_not_depend_on_threads():
-    X = np.tile(load_wine().data, (20, 1))
-    vae = VAEEstimator(3, max_epochs=3, random_state=0).fit(X[:178])
-    n_before = torch.get_num_threads()
-    try:
-        scores = []
-        for n_threads in (1, 2, 3):
-            torch.set_num_threads(n_threads)
-            scores.append(vae.score_samples(X))
-            assert torch.get_num_threads() == n_threads
-    finally:
-        torch.set_num_threads(n_before)
-    assert_allclose(scores[1:], [scores[0]] * 2, rtol=1e-13)
-
-
-def test_rows_beyond_single_precision_are_scored():
-    X = load_wine().data
-    vae = VAEEstimator(3, encoder=(), max_epochs=2, random_state=0).fit(X)
-    far = np.concatenate([X[:2], 1e60 * X[2:3]])
-    scores = vae.score_samples(far)
-    assert np.isfinite(scores).all()
-    assert scores[2] < -1e100
-    assert_allclose(scores[:2], vae.score_samples(X[:2]), rtol=1e-12)
