@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from scipy import LowLevelCallable
 from scipy.linalg import cython_blas
+from threadpoolctl import threadpool_info
 
 from sklearn_genmodel.families._arrays import Array
 
@@ -32,33 +33,51 @@ __all__ = ["thin_product", "triangular_product", "wide_product"]
 FEW_TERMS, FEW_SUMS = 1_000_000, 1200
 # Calls cost more than is gained where parts would be shorter.
 SHORTEST = 200
+# matmul keeps the lock of the interpreter where all its results are fewer.
+FEWEST_FREE = 500
+# The kernels with such products, and by how many rows these are quickest; more sums than so many
+# are not worth being cut by rows.
+SMALL_KERNELS = {"SkylakeX", "Cooperlake", "SapphireRapids"}
+ROWS, MOST_SUMS = 4, 5000
 
 
 def wide_product(a: Array, b: Array) -> Array:
     """a @ b of a small matrix and one of long rows, cut where that is faster."""
     n = b.shape[1]
-    length = max(FEW_TERMS // max(a.size, 1), SHORTEST)
-    if length >= n or a.size > FEW_TERMS // SHORTEST:
+    n_parts = -(-a.size * n // FEW_TERMS)
+    if n_parts < 2 or a.size > FEW_TERMS // SHORTEST:
         return np.asarray(a @ b)
-    out = np.empty((len(a), n))
-    for start in range(0, n, length):
-        part = slice(start, start + length)
-        np.matmul(a, b[:, part], out=out[:, part])
+    length = n // n_parts
+    cut, out = n_parts * length, np.empty((len(a), n))
+    np.matmul(a, _parts(b[:, :cut], length), out=_parts(out[:, :cut], length))
+    if cut < n:
+        np.matmul(a, b[:, cut:], out=out[:, cut:])
     return out
 
 
 def thin_product(a: Array, b: Array) -> Array:
     """a @ b of long rows that leave little, cut where that is faster.
 
-    np.dot lets other threads go on. matmul, which cuts need, does not where fewer than 500 numbers
-    come out: it keeps the lock of the interpreter.
+    np.dot lets other threads go on whatever comes out, but copies what is cut.
     """
-    size = len(a) * (b.shape[1] if b.ndim == 2 else 1)
-    if size > FEW_SUMS or size * len(b) <= FEW_TERMS:
+    n, width = len(b), b.shape[1] if b.ndim == 2 else 1
+    size, n_rows = len(a) * width, FEW_SUMS // width // ROWS * ROWS
+    if FEW_SUMS < size <= MOST_SUMS and n_rows and _has_small_kernels():
+        rows = (slice(start, start + n_rows) for start in range(0, len(a), n_rows))
+        return np.concatenate([thin_product(a[part], b) for part in rows])
+    if size > FEW_SUMS or size * n <= FEW_TERMS or b.ndim < 2:
         return np.asarray(np.dot(a, b))
-    length = FEW_TERMS // size
-    parts = (slice(start, start + length) for start in range(0, len(b), length))
-    return np.asarray(sum(a[:, part] @ b[part] for part in parts))
+    n_parts = -(-max(size * n, FEWEST_FREE * FEW_TERMS // size) // FEW_TERMS)
+    length = n // n_parts
+    cut = n_parts * length
+    sums = _parts(a[:, :cut], length) @ _parts(b[:cut].T, length).transpose(0, 2, 1)
+    total: Array = sums.sum(axis=0)
+    return total + a[:, cut:] @ b[cut:] if cut < n else total
+
+
+def _parts(matrix: Array, length: int) -> Array:
+    """Columns of a matrix, so many at a time: (n_parts, n_rows, length), without a copy."""
+    return matrix.reshape(len(matrix), -1, length).transpose(1, 0, 2)
 
 
 def triangular_product(lower: Array, y: Array) -> Array:
@@ -79,6 +98,13 @@ def triangular_product(lower: Array, y: Array) -> Array:
     matrices = lower.ctypes.data, byref(d), out.ctypes.data, byref(rows_apart)
     dtrmm(side, b"U", transposed, b"N", *sizes, *matrices)
     return out
+
+
+@cache
+def _has_small_kernels() -> bool:
+    """Whether the BLAS of numpy has kernels for small products."""
+    libraries = threadpool_info()
+    return any(library.get("architecture") in SMALL_KERNELS for library in libraries)
 
 
 @cache
