@@ -155,4 +155,4 @@ def reduce_blocks(
 
 def pass_width(family: Family, theta: Theta, rows: Rows) -> int:
     """Number of floats that a row occupies in a pass."""
-    return family.width(rows.X.shape[1]) + len(theta.weights)
+    return family.width(rows.X.shape[1], len(theta.weights)) + len(theta.weights)

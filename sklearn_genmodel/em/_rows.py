@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 Map = Callable[..., Iterable[Any]]
 
 # Blocks fit a cache, unless that makes them so small that calls cost more than what they do.
-CACHE_FLOATS, MEMORY_FLOATS = 2**17, 3 * 2**19
+CACHE_FLOATS, MEMORY_FLOATS = 2**17, 3 * 2**18
 SMALLEST_BLOCK, ENOUGH_ROWS, LARGEST_BLOCK = 256, 4000, 16000
 CHUNKS, BLOCKS_PER_CHUNK = 12, 16
 

@@ -130,7 +130,7 @@ def theta_from_resp(
             weighted *= block.sample_weight
         return Expectation(np.zeros(1), weighted.sum(axis=1), kernel(block.X)[1](weighted))
 
-    width = family.width(rows.X.shape[1]) + n_components
+    width = family.width(rows.X.shape[1], n_components) + n_components
     total = reduce_blocks(expect, Expectation.merge, rows, width)
     return Theta(m_step.weights(total.counts), m_step.params(family, total.stats))
 

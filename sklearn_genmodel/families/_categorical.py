@@ -192,7 +192,7 @@ class Categorical(ExponentialFamily):
         """One less than the levels, per component and column."""
         return n_components * sum(len(labels) - 1 for labels in self._levels)
 
-    def width(self, n_features: int) -> int:
+    def width(self, n_features: int, n_components: int | None = None) -> int:
         """Number of levels of all columns."""
         return int(self._starts[-1]) + 1
 

@@ -163,7 +163,7 @@ class CenteredColumns(IndependentColumns):
         """Two per component and column."""
         return 2 * n_components * n_features
 
-    def width(self, n_features: int) -> int:
+    def width(self, n_features: int, n_components: int | None = None) -> int:
         """Size of (1, t_1, t_2)."""
         return 1 + 2 * n_features
 

@@ -195,7 +195,7 @@ class ColumnwiseFamily(Family):
         """Two per component and column."""
         return 2 * n_components * n_features
 
-    def width(self, n_features: int) -> int:
+    def width(self, n_features: int, n_components: int | None = None) -> int:
         """What a density and an M-step cost, in multiplications."""
         return 1 + self.cost * n_features
 

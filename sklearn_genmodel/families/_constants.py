@@ -76,7 +76,8 @@ def shortened_pass(means: Array, covariances: Any, total: Moments) -> Shortened 
     """
     structure, origin, (n_components, d) = total.structure, means.mean(axis=0), means.shape
     factor = structure.factor(covariances)
-    natural = structure.natural(means - origin, factor)
+    whitener = structure.whitener(factor)
+    natural = structure.natural(means - origin, factor, whitener)
     moved = total.about(origin[None])
     n_rows = float(moved.counts.sum())
     second = structure.covariances(moved.products, moved.counts, d)
@@ -89,7 +90,7 @@ def shortened_pass(means: Array, covariances: Any, total: Moments) -> Shortened 
         # About the only mean the linear term is 0.
         stats = replace(moved, centers=means, current=covariances)
         return Shortened(None, log_prob + n_rows * float(natural[0, 0]), stats)
-    if natural_cancels(structure, natural, means - origin, factor).any():
+    if natural_cancels(structure, natural, means - origin, factor, whitener).any():
         return None
     centers = np.broadcast_to(origin, means.shape)
     nothing = np.zeros_like(moved.products)

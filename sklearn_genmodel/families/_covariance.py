@@ -40,8 +40,11 @@ class Structure(ABC):
         """Cholesky factors, or standard deviations where covariances are diagonal."""
 
     @abstractmethod
-    def natural(self, means: Array, factor: Any) -> Array:
-        """Coefficients of `features`, (K, n_features_out), minus the log-normaliser first."""
+    def natural(self, means: Array, factor: Any, whitener: Any) -> Array:
+        """Coefficients of `features`, (K, n_features_out), minus the log-normaliser first.
+
+        The whitener is that of the factor.
+        """
 
     @abstractmethod
     def width(self, n_features: int) -> int:
@@ -106,7 +109,8 @@ class Structure(ABC):
 
     def half_log_det(self, factor: Any, n_components: int, n_features: int) -> Array:
         """Half the log-determinants, (K, 1): what the normaliser of a mean of 0 leaves."""
-        constants = self.natural(np.zeros((n_components, n_features)), factor)[:, :1]
+        zeros = np.zeros((n_components, n_features))
+        constants = self.natural(zeros, factor, self.whitener(factor))[:, :1]
         return -constants - 0.5 * n_features * LOG_2PI
 
     def features(self, x: Array, whitener: Any) -> Array:
@@ -140,9 +144,9 @@ class Structure(ABC):
         """Sums of absolute terms of `whiten` of a vector per component, both (K, d)."""
         return np.asarray(np.einsum("kij,kj->ki", np.abs(whitener), far))
 
-    def pass_width(self, n_features: int) -> int:
+    def pass_width(self, n_features: int, n_components: int | None) -> int:
         """Size of the features of a row, or of three rows where they are never formed."""
-        if self.prefers_triangular(ANY_NUMBER, n_features):
+        if self.prefers_triangular(n_components or ANY_NUMBER, n_features):
             return 1 + 3 * n_features
         return self.width(n_features)
 

@@ -209,7 +209,7 @@ class CustomFamily(Family):
         """Inverse of `to_vector`."""
         return CustomParams(vector.reshape(like.theta.shape))
 
-    def width(self, n_features: int) -> int:
+    def width(self, n_features: int, n_components: int | None = None) -> int:
         """What a density and an M-step cost, in multiplications."""
         return 1 + COST * n_features
 

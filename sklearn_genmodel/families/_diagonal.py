@@ -22,7 +22,7 @@ class Diagonal(Structure):
     def factor(self, covariances: Array) -> Array:
         return np.sqrt(covariances)
 
-    def natural(self, means: Array, factor: Array) -> Array:
+    def natural(self, means: Array, factor: Array, whitener: Array) -> Array:
         precisions = factor**-2
         linear = precisions * means
         constant = normalizer(means, linear, np.log(factor).sum(axis=1))
@@ -84,7 +84,7 @@ class Spherical(Diagonal):
     def pools_columns(self) -> bool:
         return True
 
-    def natural(self, means: Array, factor: Array) -> Array:
+    def natural(self, means: Array, factor: Array, whitener: Array) -> Array:
         precisions = factor[:, None] ** -2
         linear = precisions * means
         constant = normalizer(means, linear, means.shape[1] * np.log(factor))
@@ -135,8 +135,9 @@ class TiedDiagonal(Diagonal):
     coupled: bool = True
     shared: bool = True
 
-    def natural(self, means: Array, factor: Array) -> Array:
-        return super().natural(means, np.broadcast_to(factor, means.shape))
+    def natural(self, means: Array, factor: Array, whitener: Array) -> Array:
+        factor = np.broadcast_to(factor, means.shape)
+        return super().natural(means, factor, factor)
 
     def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
         moments = thin_product(resp, features[: 1 + n_features].T)
@@ -174,8 +175,9 @@ class TiedSpherical(Spherical):
     coupled: bool = True
     shared: bool = True
 
-    def natural(self, means: Array, factor: Array) -> Array:
-        return super().natural(means, np.broadcast_to(factor, len(means)))
+    def natural(self, means: Array, factor: Array, whitener: Array) -> Array:
+        factor = np.broadcast_to(factor, len(means))
+        return super().natural(means, factor, factor)
 
     def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
         moments = thin_product(resp, features[: 1 + n_features].T)

@@ -130,9 +130,9 @@ class Elliptical(Family):
         """Locations, and the scatter matrices that the structure leaves free."""
         return n_components * n_features + self._structure.n_parameters(n_components, n_features)
 
-    def width(self, n_features: int) -> int:
+    def width(self, n_features: int, n_components: int | None = None) -> int:
         """What the structure needs of a row in a pass."""
-        return self._structure.pass_width(n_features)
+        return self._structure.pass_width(n_features, n_components)
 
     def to_vector(self, params: Any, like: Any) -> Array:
         """Locations in units of those of `like`, and log-Cholesky factors."""

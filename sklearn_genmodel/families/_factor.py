@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_genmodel.families import _triangular as triangular
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._common_loadings import common_loadings
 from sklearn_genmodel.families._covariance import normalizer
 from sklearn_genmodel.families._factor_analysis import free_loadings, principal_loadings
 from sklearn_genmodel.families._full import Full
-from sklearn_genmodel.families._triangles import upper_triangle
 
 __all__ = ["LOADINGS", "NOISES", "Factor", "FactorCovariances"]
 
@@ -80,7 +80,7 @@ class Factor(Full):
         axes, lengths, _ = np.linalg.svd(loadings / deviations[..., None], full_matrices=False)
         return FactorRoots(deviations, axes, lengths**2, loadings)
 
-    def natural(self, means: Array, factor: Any) -> Array:
+    def natural(self, means: Array, factor: Any, whitener: Any) -> Array:
         deviations, axes, gains, _ = factor
         scaled = axes / deviations[..., None]
         shrunk = scaled * (gains / (1.0 + gains))[:, None, :]
@@ -88,13 +88,12 @@ class Factor(Full):
         linear = means / deviations**2
         linear -= np.einsum("kiq,kjq,kj->ki", shrunk, scaled, means, optimize=True)
         precisions = -shrunk @ scaled.swapaxes(1, 2)
-        i, j = upper_triangle(means.shape[1])
-        diagonal = i == j
-        packed = precisions[:, i, j]
-        packed[:, diagonal] += deviations**-2.0
+        i = np.arange(means.shape[1])
+        precisions[:, i, i] += deviations**-2.0
         half_log_det = self.half_log_det(factor, *means.shape)
         constant = normalizer(means, linear, half_log_det[:, 0])
-        return np.concatenate([constant, linear, np.where(diagonal, -0.5, -1.0) * packed], axis=1)
+        quadratic = triangular.packed_form(-0.5 * precisions)
+        return np.concatenate([constant, linear, quadratic], axis=1)
 
     def half_log_det(self, factor: Any, n_components: int, n_features: int) -> Array:
         halves = np.log(factor.deviations).sum(axis=1) + 0.5 * np.log1p(factor.gains).sum(axis=1)

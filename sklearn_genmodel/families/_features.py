@@ -79,8 +79,8 @@ class _ByFeatures:
     ) -> None:
         d = self.n_features = len(origin)
         self.structure = structure
-        self.natural = structure.natural(means, factor)
-        self.cancels = natural_cancels(structure, self.natural, means, factor)
+        self.natural = structure.natural(means, factor, whitener)
+        self.cancels = natural_cancels(structure, self.natural, means, factor, whitener)
         self.feature_rows = FeatureRows(
             origin,
             structure.width(d),
@@ -107,8 +107,8 @@ class _ByRows:
     ) -> None:
         d = len(origin)
         self.structure, self.origin, self.workspace = structure, origin, local()
-        natural = structure.natural(means, factor)
-        self.cancels = natural_cancels(structure, natural, means, factor)
+        natural = structure.natural(means, factor, whitener)
+        self.cancels = natural_cancels(structure, natural, means, factor, whitener)
         self.constants, self.linear, self.quadratic = np.split(natural, [1, 1 + d], axis=1)
 
     def feature_rows(self, X: Array) -> tuple[Array, Array]:
@@ -212,7 +212,7 @@ def _form(structure: Structure, n_components: int, n_features: int) -> type[Form
 
 
 def natural_cancels(
-    structure: Structure, natural: Array, means: Array, factor: Any
+    structure: Structure, natural: Array, means: Array, factor: Any, whitener: Any
 ) -> NDArray[np.bool_]:
     """Which components natural . features would lose digits of, (K,): their terms are too large.
 
@@ -224,7 +224,7 @@ def natural_cancels(
     natural : ndarray of shape (n_components, width)
     means : ndarray of shape (n_components, n_features)
         About the origin of the features.
-    factor : ndarray or NamedTuple
+    factor, whitener : ndarray or NamedTuple
         Of the covariances.
 
     Returns
@@ -232,7 +232,7 @@ def natural_cancels(
     cancels : ndarray of bool, shape (n_components,)
     """
     far = np.abs(means) + 3.0 * structure.scales(factor)
-    features = np.abs(structure.features(far.T, structure.whitener(factor))[1:])
+    features = np.abs(structure.features(far.T, whitener)[1:])
     magnitude = np.einsum("kf,fk->k", np.abs(natural[:, 1:]), features)
     return np.asarray(~(magnitude <= CANCELLATION_LIMIT))
 

@@ -10,7 +10,7 @@ from sklearn_genmodel.families import _triangular as triangular
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._blas import thin_product, triangular_product
 from sklearn_genmodel.families._covariance import LOG_2PI, Structure, normalizer
-from sklearn_genmodel.families._triangles import exceeds, upper_triangle
+from sklearn_genmodel.families._triangles import exceeds
 
 __all__ = ["Full", "Tied"]
 
@@ -27,14 +27,12 @@ class Full(Structure):
     def factor(self, covariances: Array) -> Array:
         return np.asarray(np.linalg.cholesky(covariances), dtype=np.float64)
 
-    def natural(self, means: Array, factor: Array) -> Array:
-        inverse = np.linalg.inv(factor)
+    def natural(self, means: Array, factor: Array, whitener: Array) -> Array:
         with np.errstate(over="ignore"):
             # Beyond all numbers is too large a term, which `natural_cancels` looks for.
-            precisions = inverse.swapaxes(1, 2) @ inverse
+            precisions = whitener.swapaxes(1, 2) @ whitener
         linear = np.einsum("kij,kj->ki", precisions, means)
-        i, j = upper_triangle(means.shape[1])
-        quadratic = np.where(i == j, -0.5, -1.0) * precisions[:, i, j]
+        quadratic = triangular.packed_form(-0.5 * precisions)
         half_log_det = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
         constant = normalizer(means, linear, half_log_det)
         return np.concatenate([constant, linear, quadratic], axis=1)
@@ -120,9 +118,8 @@ class Tied(Full):
     coupled: bool = True
     shared: bool = True
 
-    def natural(self, means: Array, factor: Array) -> Array:
-        inverse = triangular.inverses(factor)
-        linear = means @ inverse.T @ inverse
+    def natural(self, means: Array, factor: Array, whitener: Array) -> Array:
+        linear = means @ whitener.T @ whitener
         half_log_det = np.log(np.diagonal(factor)).sum()
         constant = normalizer(means, linear, half_log_det)
         return np.concatenate([constant, linear, np.ones((len(means), 1))], axis=1)

@@ -228,12 +228,14 @@ class EngineHooks(DataHooks):
         """
         return None
 
-    def width(self, n_features: int) -> int:
+    def width(self, n_features: int, n_components: int | None = None) -> int:
         """Number of floats that a row occupies in a pass; blocks of rows are cut to fit a cache.
 
         Parameters
         ----------
         n_features : int
+        n_components : int, default=None
+            Of the pass; None is whatever number takes the most.
 
         Returns
         -------

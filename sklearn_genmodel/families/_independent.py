@@ -178,7 +178,7 @@ class IndependentColumns(Family):
         """As many as there are statistics, per component and column."""
         return len(self.statistics(np.ones((1, 1)))) * n_components * n_features
 
-    def width(self, n_features: int) -> int:
+    def width(self, n_features: int, n_components: int | None = None) -> int:
         """Size of (1, t_1, t_2, ...)."""
         return 1 + n_features * len(self.statistics(np.ones((1, 1))))
 

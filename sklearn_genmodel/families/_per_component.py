@@ -194,9 +194,9 @@ class PerComponent(Composite):
         parts = zip(self._distinct, counts, strict=True)
         return sum(family.n_parameters(count, n_features) for family, count in parts)
 
-    def width(self, n_features: int) -> int:
+    def width(self, n_features: int, n_components: int | None = None) -> int:
         """Sum over the kinds."""
-        return sum(family.width(n_features) for family in self._distinct)
+        return sum(family.width(n_features, n_components) for family in self._distinct)
 
     def floats(self, params: PerComponentParams) -> PerComponentParams:
         """Parameters that a user wrote down, as arrays."""

@@ -172,7 +172,7 @@ class Poisson(IndependentColumns):
         """One rate per component and column of counts."""
         return n_components * (n_features - (self.exposure is not None))
 
-    def width(self, n_features: int) -> int:
+    def width(self, n_features: int, n_components: int | None = None) -> int:
         """Size of (1, x), or of (1, x, exposures)."""
         return 1 + n_features * (1 if self.exposure is None else 2)
 

@@ -181,9 +181,10 @@ class Product(Composite):
         """Sum over the groups."""
         return sum(f.n_parameters(n_components, len(columns)) for _, f, columns in self.parts())
 
-    def width(self, n_features: int) -> int:
+    def width(self, n_features: int, n_components: int | None = None) -> int:
         """Sum over the groups."""
-        return sum(family.width(len(columns)) for _, family, columns in self.parts())
+        parts = self.parts()
+        return sum(family.width(len(columns), n_components) for _, family, columns in parts)
 
     def floats(self, params: ProductParams) -> ProductParams:
         """Parameters that a user wrote down, as arrays."""

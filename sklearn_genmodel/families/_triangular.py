@@ -16,6 +16,7 @@ __all__ = [
     "from_log_cholesky",
     "inverses",
     "log_cholesky",
+    "packed_form",
     "packed_pair",
     "packed_square",
     "packed_upper",
@@ -66,6 +67,15 @@ def packed_square(y: Array, weights: Array) -> Array:
 def packed_upper(matrix: Array) -> Array:
     """Upper triangle of a matrix, row by row."""
     return matrix.ravel().take(_packed_positions(len(matrix)))
+
+
+def packed_form(matrices: Array) -> Array:
+    """Coefficients of x_i x_j, j >= i, in x' A_k x for symmetric matrices (K, d, d)."""
+    d = matrices.shape[-1]
+    form = 2.0 * matrices.reshape(len(matrices), -1).take(_packed_positions(d), axis=1)
+    i, j = upper_triangle(d)
+    form[:, i == j] *= 0.5
+    return form
 
 
 def unpacked(packed: Array, n_features: int) -> Array:
