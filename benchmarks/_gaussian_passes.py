@@ -8,6 +8,7 @@ the new means.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,10 +67,14 @@ def ours(start: Start, mapper: Any = map) -> Pass:
     """A pass of ours, as `EMMixture.fit` makes it."""
     family = Gaussian(start.covariance_type, reg_covar=0.0)
     theta = Theta(start.weights, GaussianParams(start.means, start.covariances))
-    step = blocked_step(family, Rows(start.X, map=mapper))
+
+    @cache
+    def step() -> Any:
+        """Made in the first pass, which the copy of the rows by columns is a part of."""
+        return blocked_step(family, Rows(start.X, map=mapper).by_columns())
 
     def run() -> tuple[float, Any]:
-        updated, bound = step(theta)
+        updated, bound = step()(theta)
         return bound, updated.params.means
 
     return run

@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_genmodel import families
 from sklearn_genmodel.em import Rows, Theta, blocked_step
-from sklearn_genmodel.em._rows import canonical_rows
+from sklearn_genmodel.em._distinct import canonical_rows
 
 # A pass takes the parameters on and returns the mean log-likelihood per row, in nats, of those
 # that came in.
@@ -85,7 +85,7 @@ def problem(name: str, shape: tuple[int, int, int], n_levels: int, seed: int = 0
 def our_pass(problem: Problem, rows: Rows) -> Pass:
     """A pass of ours over these rows."""
     family = problem.family()
-    step = blocked_step(family, rows)
+    step = blocked_step(family, rows.by_columns())
     theta = Theta(problem.resp.mean(axis=0), family.weighted_mle(problem.X, problem.resp))
 
     def run() -> float:

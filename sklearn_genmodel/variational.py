@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 
 # Below this, floats lose digits, and then vanish.
 SMALLEST_POSTERIOR = 1e-300
+# Exponentials of smaller numbers, and their sums, are within the range of floats.
+MODERATE = 600.0
 
 
 class ELBO(NamedTuple):
@@ -62,6 +64,11 @@ def log_normalize(log_joint: Array) -> tuple[Array, Array]:
     >>> posterior.ravel().round(2), np.exp(log_evidence).round(2)
     (array([0.25, 0.75]), array([0.4]))
     """
+    if log_joint.min(initial=0.0) > -MODERATE and log_joint.max(initial=0.0) < MODERATE:
+        posterior = np.exp(log_joint, out=log_joint)
+        total = posterior.sum(axis=-2)
+        posterior *= np.reciprocal(total)[..., None, :]
+        return np.log(total, out=total), posterior
     largest = log_joint.max(axis=-2)
     impossible = np.isneginf(largest) if largest.min(initial=0.0) == -np.inf else None
     if impossible is not None:

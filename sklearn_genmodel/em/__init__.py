@@ -2,13 +2,14 @@
 
 from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._convergence import Convergence
+from sklearn_genmodel.em._distinct import distinct_rows, fingerprint, row_sample
 from sklearn_genmodel.em._expectation import Theta
 from sklearn_genmodel.em._fit import Fit, FitOptions, FitState, Journal, StartResult, fit_mixture
 from sklearn_genmodel.em._init import INIT_NAMES
 from sklearn_genmodel.em._loop import EMResult, Monitor, run_em
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._online import OnlineState, online_step
-from sklearn_genmodel.em._rows import Rows, distinct_rows, fingerprint, row_sample, row_threads
+from sklearn_genmodel.em._rows import Rows, row_threads
 from sklearn_genmodel.em._shared_limit import SharedLimit
 from sklearn_genmodel.em._steps import blocked_step, lower_bound, map_rows, theta_from_resp
 

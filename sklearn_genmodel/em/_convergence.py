@@ -11,6 +11,8 @@ __all__ = ["Convergence"]
 ROUNDING = 1e-14
 # A rate has settled if its distance from 1 changes by less than this share in three passes.
 STEADY = 0.3
+# So many gains below this share of the tolerance are rounding if they go up and down that often.
+FAINT, N_FAINT, TURNS = 0.01, 6, 3
 
 
 @dataclass
@@ -83,10 +85,19 @@ class Convergence:
             return math.inf
         # EM only ever gains: where it seems to lose, rounding is all that is left.
         lost = min(self.gains[-2:]) <= 0.0
-        if lost or abs(self.gains[-1]) <= ROUNDING * max(1.0, abs(self.lower_bound)):
+        if lost or self._faint or abs(self.gains[-1]) <= ROUNDING * max(1.0, abs(self.lower_bound)):
             return 0.0
         rate = self.rate
         return self.gains[-1] * rate / (1.0 - rate) if rate < 1.0 else math.inf
+
+    @property
+    def _faint(self) -> bool:
+        """Whether gains go up and down by turns, as those of EM do not, far below the tolerance."""
+        last = self.gains[-N_FAINT:]
+        if len(last) < N_FAINT or max(last) > FAINT * self.tol:
+            return False
+        neighbours = zip(last, last[1:], last[2:], strict=False)
+        return sum((b - a) * (c - b) < 0.0 for a, b, c in neighbours) >= TURNS
 
     @property
     def passes_left(self) -> float:

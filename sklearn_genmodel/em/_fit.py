@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._contender import Contender
 from sklearn_genmodel.em._convergence import Convergence
+from sklearn_genmodel.em._distinct import canonical_rows, row_sample
 from sklearn_genmodel.em._effort import effort, larger_sample, sample_size
 from sklearn_genmodel.em._expectation import Theta
 from sklearn_genmodel.em._loop import BROKEN_RUN, EMResult, Monitor, Run, run_em
 from sklearn_genmodel.em._m_step import MStep
-from sklearn_genmodel.em._rows import Rows, canonical_rows, row_sample
+from sklearn_genmodel.em._rows import Rows
 from sklearn_genmodel.em._search import Search
 from sklearn_genmodel.em._steps import blocked_step, lower_bound, theta_from_resp
 from sklearn_genmodel.families import Family
@@ -134,8 +135,8 @@ def fit_mixture(
     ValueError
         If there are fewer distinct rows than components, or every start breaks down.
     """
-    compact = canonical_rows(rows)
-    sample = row_sample(compact, sample_size(compact, options.n_components))
+    compact = canonical_rows(rows).by_columns()
+    sample = row_sample(compact, sample_size(compact, options.n_components)).by_columns()
     _check_enough_rows(sample, options.n_components)
     pooled = family.pooled(sample.X, sample.weights)
     search = Search(
@@ -249,7 +250,7 @@ def _contenders(search: Search, rows: Rows, compact: Rows, options: FitOptions) 
     n_larger = min(larger_sample(n_rows), len(compact))
     if sampled and n_larger > len(search.rows):
         winner = replace(contenders[0])
-        replace(search.runs, rows=row_sample(compact, n_larger)).polish(winner)
+        replace(search.runs, rows=row_sample(compact, n_larger).by_columns()).polish(winner)
         contenders[0] = contenders[0] if winner.broken else winner
     return contenders
 

@@ -45,13 +45,21 @@ class FeatureRows:
 
     def __call__(self, X: Array) -> Array:
         """Features of a block, (width, n_rows)."""
-        own = self.workspace
-        if getattr(own, "n_rows", -1) < len(X):
-            own.n_rows, own.features = len(X), np.ones((self.width, len(X)))
-        features: Array = own.features[:, : len(X)]
+        features = own_array(self.workspace, "features", (self.width, len(X)))
+        features[0] = 1.0
         np.subtract(X.T, self.origin[:, None], out=features[1 : 1 + X.shape[1]])
         self.complete(features)
         return features
+
+
+def own_array(workspace: local, name: str, shape: tuple[int, int]) -> Array:
+    """An array of a thread's own, in memory that is used again; its rows follow each other."""
+    size = shape[0] * shape[1]
+    memory = getattr(workspace, name, None)
+    if memory is None or len(memory) < size:
+        memory = np.empty(size)
+        setattr(workspace, name, memory)
+    return memory[:size].reshape(shape)
 
 
 def first_order(origin: Array) -> FeatureRows:
@@ -113,18 +121,22 @@ class _ByRows:
 
     def feature_rows(self, X: Array) -> tuple[Array, Array]:
         """Rows about the origin, and their second-order terms."""
-        own = self.workspace
-        if getattr(own, "n_rows", -1) < len(X):
-            own.n_rows = len(X)
-            own.rows, own.second = np.empty(X.shape), np.empty((len(X), self.quadratic.shape[1]))
-        rows = np.subtract(X, self.origin, out=own.rows[: len(X)]) if self.origin.any() else X
-        return rows, self.structure.second_order(rows, own.second[: len(X)])
+        by_rows = X.flags.c_contiguous
+
+        def own(name: str, n_columns: int) -> Array:
+            shape = (len(X), n_columns) if by_rows else (n_columns, len(X))
+            array = own_array(self.workspace, name, shape)
+            return array if by_rows else array.T
+
+        as_they_lie = by_rows and not self.origin.any()
+        rows = X if as_they_lie else np.subtract(X, self.origin, out=own("rows", X.shape[1]))
+        return rows, self.structure.second_order(rows, own("second", self.quadratic.shape[1]))
 
     def log_prob(self, features: tuple[Array, Array]) -> Array:
         """Log-densities, (K, n_rows)."""
         rows, second = features
-        log_prob: Array = self.linear @ rows.T
-        log_prob += self.quadratic @ second.T
+        log_prob = wide_product(self.linear, rows.T)
+        log_prob += wide_product(self.quadratic, second.T)
         log_prob += self.constants
         return log_prob
 

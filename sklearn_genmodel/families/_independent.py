@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel, map_params
 from sklearn_genmodel.families._base import Family
-from sklearn_genmodel.families._blas import thin_product
+from sklearn_genmodel.families._blas import thin_product, wide_product
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._prior import Prior, known_prior, resolved_prior
 
@@ -143,13 +143,15 @@ class IndependentColumns(Family):
         coefficients, constants = np.concatenate(linear, axis=1), constant.sum(axis=1)[:, None]
 
         def block(X: Array) -> tuple[Array, Accumulate]:
-            statistics = self.statistics(X)
-            # Rows as they lie times thin matrices: nothing of the size of a block is copied.
-            products = [values @ own.T for values, own in zip(statistics, linear, strict=True)]
-            log_prob = np.ascontiguousarray(sum(products[1:], products[0]).T)
+            # Of longer columns, parts are read one after the other.
+            parts = not X.flags.forc and X.strides[0] == X.itemsize
+            statistics = self.statistics(X.copy(order="F") if parts else X)
+            pairs = zip(linear, statistics, strict=True)
+            products = [_coefficients_times(own, values) for own, values in pairs]
+            log_prob = sum(products[1:], products[0])
             log_prob += constants
             # Values that are missing show in the product, where there is less to look through.
-            if not np.isnan(log_prob.sum()):
+            if not np.isnan(log_prob[0].sum()):
                 return log_prob, lambda resp: _complete_moments(resp, statistics)
             values, seen = self._masked(X)
             log_prob = coefficients @ values + constant @ seen
@@ -207,6 +209,13 @@ def check_all_or_none(name: str, n_fields: int, constraints: Constraints) -> Non
             f"{name} has {n_fields} parameters per component and column, which are estimated "
             "together: fix or tie all of them in the same places."
         )
+
+
+def _coefficients_times(coefficients: Array, values: Array) -> Array:
+    """Products of all components with rows, (K, n_rows), in the order that is quick for these."""
+    if values.flags.f_contiguous:
+        return wide_product(coefficients, values.T)
+    return np.ascontiguousarray((values @ coefficients.T).T)
 
 
 def _complete_moments(resp: Array, statistics: tuple[Array, ...]) -> Array:

@@ -124,9 +124,13 @@ def normal_densities(
     incomplete: list[IncompleteRows] = []
 
     def densities(X: Array) -> Densities:
-        # Values that are missing make the product NaN, at a fraction of the cost of a search.
-        if not np.isnan(np.vdot(X, X)):
-            return complete(X)
+        # Missing values make densities NaN, which are fewer to look through; where some block had
+        # any, the others are looked through first.
+        found = None if incomplete else complete(X)
+        if found is not None and not np.isnan(found.log_prob[0].sum()):
+            return found
+        if not np.isnan(X).any():
+            return found or complete(X)
         if not incomplete:
             incomplete.append(IncompleteRows(means, structure.dense(covariances, *means.shape)))
         return _joined(X, complete, incomplete[0], (structure, means, covariances))

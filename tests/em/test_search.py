@@ -7,8 +7,8 @@ import pytest
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.em import Rows, Theta
+from sklearn_genmodel.em._distinct import canonical_rows, distinct_rows, row_sample
 from sklearn_genmodel.em._m_step import MStep
-from sklearn_genmodel.em._rows import canonical_rows, distinct_rows, row_sample
 from sklearn_genmodel.em._search import Search
 from sklearn_genmodel.families import Family, Poisson, PoissonParams
 
