@@ -16,6 +16,8 @@ Array = NDArray[np.float64]
 
 # Up to this many values, data are always sorted and merged.
 SMALL_DATA = 2**19
+# A 16th of all hashes are below; so many rows tell how often rows repeat.
+SMALL_HASH, ENOUGH_TO_TELL = np.uint64(2**60), 10_000
 HASH_SEED = np.uint64(0x9E3779B97F4A7C15)
 HASH_FACTORS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
@@ -36,9 +38,16 @@ def canonical_rows(rows: Rows) -> Rows:
     rows : Rows
     """
     stored = not isinstance(rows.X, np.ndarray)
-    if rows.X.size > SMALL_DATA and (stored or 2 * len(_distinct(_hashes(rows))) > len(rows)):
+    if rows.X.size > SMALL_DATA and (stored or not _halved(_hashes(rows))):
         return rows
     return _distinct_rows_of(rows)
+
+
+def _halved(hashes: NDArray[np.uint64]) -> bool:
+    """Whether merging halves the rows: those with small hashes tell, if they are many."""
+    some = hashes[hashes < SMALL_HASH]
+    hashes = some if len(some) > ENOUGH_TO_TELL else hashes
+    return 2 * len(_distinct(hashes)) <= len(hashes)
 
 
 def row_sample(rows: Rows, n_rows: int) -> Rows:
@@ -57,19 +66,30 @@ def row_sample(rows: Rows, n_rows: int) -> Rows:
     rows : Rows
     """
     if len(rows) > n_rows:
-        smallest = np.empty(0, dtype=np.uint64)
-        waiting: list[NDArray[np.uint64]] = []
-        for _, hashes in _hashed_blocks(rows):
-            waiting.append(hashes if len(smallest) < n_rows else hashes[hashes < smallest[-1]])
-            if sum(map(len, waiting)) >= n_rows:
-                smallest = _distinct(np.concatenate([smallest, *waiting]))[:n_rows]
-                waiting.clear()
-        smallest = _distinct(np.concatenate([smallest, *waiting]))[:n_rows]
-        chosen = np.zeros(len(rows), dtype=bool)
-        for place, hashes in _hashed_blocks(rows):
-            chosen[place] = hashes <= smallest[-1]
-        rows = rows.take(chosen)
+        rows = rows.take(_with_smallest_hashes(rows, n_rows))
     return _distinct_rows_of(rows)
+
+
+def _with_smallest_hashes(rows: Rows, n_distinct: int) -> NDArray[np.bool_]:
+    """Which rows have one of so many smallest hashes, in one pass."""
+    kept, places, waiting = np.empty(0, np.uint64), np.empty(0, np.intp), []
+    largest = np.uint64(2**64 - 1)
+    n_waiting = 0
+    for block, hashes in _hashed_blocks(rows):
+        own = np.flatnonzero(hashes <= largest)
+        waiting.append((hashes[own], own + block.start))
+        n_waiting += len(own)
+        if n_waiting >= max(n_distinct, len(kept)) or block.stop == len(rows):
+            kept = np.concatenate([kept, *(found for found, _ in waiting)])
+            places = np.concatenate([places, *(place for _, place in waiting)])
+            waiting, n_waiting = [], 0
+            smallest = _distinct(kept.copy())
+            if len(smallest) >= n_distinct:
+                largest = smallest[n_distinct - 1]
+                kept, places = kept[kept <= largest], places[kept <= largest]
+    chosen = np.zeros(len(rows), dtype=bool)
+    chosen[places] = True
+    return chosen
 
 
 def _distinct_rows_of(rows: Rows) -> Rows:
