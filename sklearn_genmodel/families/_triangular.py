@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dtrtri
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._blas import thin_product
 from sklearn_genmodel.families._triangles import lower_triangle, upper_triangle
 
 __all__ = [
@@ -61,7 +60,7 @@ def packed_square(y: Array, weights: Array) -> Array:
     """Upper triangle of y diag(weights) y', row by row."""
     # BLAS computes one half of a matrix times its own transpose.
     weighted = y * np.sqrt(weights)
-    return packed_upper(thin_product(weighted, weighted.T))
+    return packed_upper(np.dot(weighted, weighted.T))
 
 
 def packed_upper(matrix: Array) -> Array:
