@@ -19,13 +19,17 @@ NEAR_BOUND, NEAR_WEIGHT = 2e-4, 2e-3
 
 @dataclass
 class Contender:
-    """A start, how far it has come, and what broke it ("" if nothing did)."""
+    """A start, how far it has come, and what broke it ("" if nothing did).
+
+    ``gain`` is that of the last pass, which a run that was polished is not known by.
+    """
 
     start: str
     theta: Theta
     lower_bound: float = -np.inf
     n_iter: int = 0
     broken: str = ""
+    gain: float = np.inf
     _judgement: tuple[Theta, bool] | None = None
 
     def judged(self, degenerate: Callable[[Theta], bool]) -> bool:

@@ -21,6 +21,8 @@ from sklearn_genmodel.families import Family
 __all__ = ["ContenderRuns"]
 
 POLISH_PASSES = 300
+# Contenders are run for so many passes at a time, unless the last gained so little (nats per row).
+BURST, SETTLED = 5, 1e-8
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,21 @@ class ContenderRuns:
         return not self.family.coupled and self.m_step.constraints is None
 
     def advance(self, contenders: list[Contender], n_passes: int) -> None:
-        """Run plain EM for a few passes, all at once where components share no parameters."""
-        sound = [contender for contender in contenders if not contender.broken]
-        if self.apart and len(sound) > 1:
+        """Run plain EM for a few passes, less for contenders that hardly gain any more.
+
+        All at once where components share no parameters.
+        """
+        for done in range(0, n_passes, BURST):
+            moving = [c for c in contenders if not c.broken and c.gain > SETTLED]
+            self._advance(moving, min(BURST, n_passes - done))
+
+    def _advance(self, contenders: list[Contender], n_passes: int) -> None:
+        if self.apart and len(contenders) > 1:
             try:
-                return self._advance_together(sound, n_passes)
+                return self._advance_together(contenders, n_passes)
             except BROKEN_RUN:
                 pass  # One of them breaks down; find out which.
-        for contender in sound:
+        for contender in contenders:
             self._advance_alone(contender, n_passes)
         return None
 
@@ -73,14 +82,15 @@ class ContenderRuns:
         weights = np.concatenate([contender.theta.weights for contender in contenders])
         params = self.family.stack([contender.theta.params for contender in contenders])
         theta = Theta(weights, params)
+        bounds = np.array([contender.lower_bound for contender in contenders])
         for _ in range(n_passes):
-            theta, bounds = self._stacked(theta, n_mixtures)
+            before, (theta, bounds) = bounds, self._stacked(theta, n_mixtures)
             if not np.isfinite(bounds).all():
                 raise ArithmeticError("a lower bound is not finite")
         parts = np.arange(len(theta.weights)).reshape(n_mixtures, -1)
-        for contender, bound, part in zip(contenders, bounds, parts, strict=True):
+        for i, (contender, part) in enumerate(zip(contenders, parts, strict=True)):
             contender.theta = Theta(theta.weights[part], self.family.take(theta.params, part))
-            contender.lower_bound = float(bound)
+            contender.lower_bound, contender.gain = float(bounds[i]), float(bounds[i] - before[i])
             contender.n_iter += n_passes
 
     def _advance_alone(self, contender: Contender, n_passes: int) -> None:
@@ -91,6 +101,7 @@ class ContenderRuns:
                 contender.n_iter += 1
                 if not np.isfinite(bound):
                     raise ArithmeticError(f"the lower bound became {bound}")
+                contender.gain = bound - contender.lower_bound
                 contender.lower_bound = bound
         except BROKEN_RUN as error:
             contender.break_down(error)
