@@ -6,15 +6,18 @@ optima are only near theirs, so that little is gained by finding the very best o
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from sklearn_genmodel.em._rows import Rows
 from sklearn_genmodel.families import Family
 
-__all__ = ["effort", "larger_sample", "sample_size"]
+__all__ = ["Effort", "effort", "larger_sample", "sample_size"]
 
 AUTO_STARTS, FEWEST_STARTS = 24, 4
 MOVES_PER_COMPONENT, MOST_MOVES = 30, 150
+MOVES_IF_ALIKE_PER_COMPONENT = 20
 # Multiplications that the starts, and the moves, may cost; and passes that one of each takes.
 WORK = 4e9
 PASSES_PER_START, PASSES_PER_MOVE = 25, 40
@@ -22,14 +25,22 @@ PASSES_PER_START, PASSES_PER_MOVE = 25, 40
 SAMPLE_ROWS, ROWS_PER_COMPONENT, ROWS_PER_COLUMN = 2500, 200, 8
 # Starts and moves on a sample, which may cost as much as so many passes over all the rows, or as
 # so many over the sample.
-SAMPLE_STARTS, SAMPLE_MOVES = 12, 10
-FULL_PASSES, LEAST_PASSES = 10, 200
+SAMPLE_STARTS, SAMPLE_MOVES, SAMPLE_MOVES_IF_ALIKE = 12, 30, 10
+FULL_PASSES, LEAST_PASSES = 10, 800
 # The winner is run on this share of large data, and on at most so many rows, before all of them.
 LARGER_SHARE, MOST_LARGER_ROWS = 16, 100_000
 
 
-def effort(family: Family, sample: Rows, n_components: int, n_rows: int) -> tuple[int, int]:
-    """Number of starts and of moves.
+class Effort(NamedTuple):
+    """Number of starts, of moves, and of moves if the best starts agree on an optimum."""
+
+    n_init: int
+    n_moves: int
+    n_moves_if_alike: int
+
+
+def effort(family: Family, sample: Rows, n_components: int, n_rows: int) -> Effort:
+    """What a search may cost.
 
     Parameters
     ----------
@@ -42,16 +53,18 @@ def effort(family: Family, sample: Rows, n_components: int, n_rows: int) -> tupl
 
     Returns
     -------
-    n_init, n_moves : int
+    effort : Effort
     """
     width = family.width(sample.X.shape[1])
     n_passes = WORK / (len(sample) * n_components * width)
     n_starts, n_moves = AUTO_STARTS, min(MOVES_PER_COMPONENT * n_components, MOST_MOVES)
+    if_alike = MOVES_IF_ALIKE_PER_COMPONENT * n_components
     if len(sample) < n_rows:
-        n_starts, n_moves = SAMPLE_STARTS, SAMPLE_MOVES
+        n_starts, n_moves, if_alike = SAMPLE_STARTS, SAMPLE_MOVES, SAMPLE_MOVES_IF_ALIKE
         n_passes = min(n_passes, max(LEAST_PASSES, FULL_PASSES * n_rows / len(sample)))
     n_init = np.clip(n_passes / PASSES_PER_START, FEWEST_STARTS, n_starts)
-    return int(n_init), int(min(n_moves, n_passes / PASSES_PER_MOVE))
+    n_moves = int(min(n_moves, n_passes / PASSES_PER_MOVE))
+    return Effort(int(n_init), n_moves, min(n_moves, if_alike))
 
 
 def sample_size(rows: Rows, n_components: int) -> int:

@@ -13,7 +13,7 @@ from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._contender import Contender
 from sklearn_genmodel.em._convergence import Convergence
 from sklearn_genmodel.em._distinct import canonical_rows, row_sample
-from sklearn_genmodel.em._effort import effort, larger_sample, sample_size
+from sklearn_genmodel.em._effort import Effort, effort, larger_sample, sample_size
 from sklearn_genmodel.em._expectation import Theta
 from sklearn_genmodel.em._loop import BROKEN_RUN, EMResult, Monitor, Run, run_em
 from sklearn_genmodel.em._m_step import MStep
@@ -243,10 +243,10 @@ def _contenders(search: Search, rows: Rows, compact: Rows, options: FitOptions) 
     sampled = len(search.rows) < len(compact)
     # By weight, so that a weight of 2 is a repeated row where large data are not merged, too.
     n_rows = int(compact.total_weight) if sampled else len(compact)
-    n_init, n_moves = effort(family, search.rows, n_components, n_rows)
+    planned = effort(family, search.rows, n_components, n_rows)
     if options.n_init != "auto":
-        n_init, n_moves = int(options.n_init), 0
-    contenders = search.run(init, n_init, n_moves if init == "auto" else 0)
+        planned = Effort(int(options.n_init), 0, 0)
+    contenders = search.run(init, planned if init == "auto" else Effort(planned.n_init, 0, 0))
     n_larger = min(larger_sample(n_rows), len(compact))
     if sampled and n_larger > len(search.rows):
         winner = replace(contenders[0])

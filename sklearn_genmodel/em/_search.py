@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.em._contender import Contender, alike, raised
 from sklearn_genmodel.em._contender_runs import ContenderRuns
+from sklearn_genmodel.em._effort import Effort
 from sklearn_genmodel.em._expectation import Theta
 from sklearn_genmodel.em._init import agreeing_order, complete, partitions, whitened
 from sklearn_genmodel.em._m_step import MStep
@@ -80,28 +81,27 @@ class Search:
         """Runs on these rows."""
         return ContenderRuns(self.family, self.rows, self.m_step, self.tol, self.acceleration)
 
-    def run(self, init: str, n_init: int, n_moves: int) -> list[Contender]:
+    def run(self, init: str, effort: Effort) -> list[Contender]:
         """All contenders, the best first.
 
         Parameters
         ----------
         init : {"auto", "kmeans", "k-means++", "random"}
-        n_init : int
-            Number of starts.
-        n_moves : int
-            Number of moves in a row that must fail before the best is taken for the best.
+        effort : Effort
+            Number of starts, and of moves in a row that must fail before the best is taken for the
+            best.
 
         Returns
         -------
         contenders : list of Contender
         """
-        contenders = self._starts(init, n_init)
+        contenders, n_moves = self._starts(init, effort.n_init), effort.n_moves
         finalists = self._tournament(contenders)
         for contender in finalists:
             self.runs.polish(contender)
         best = max(finalists, key=self.rank)
         if len(finalists) == FINALISTS and all(alike(other, best) for other in finalists):
-            n_moves = min(n_moves, 2 * MOVES_AT_A_TIME * self.n_components)
+            n_moves = effort.n_moves_if_alike
         if self._has_twins(best.theta):
             n_moves = max(n_moves, MOVES_AT_A_TIME)
         moved = self._improve(best, n_moves)
