@@ -101,9 +101,10 @@ class Categorical(ExponentialFamily):
         starts = self._starts
         features = np.empty((starts[-1] + 1, len(X)))
         features[0] = 1.0
-        columns = np.ascontiguousarray(X.T)
-        for (start, stop), codes in zip(pairwise(starts + 1), columns, strict=True):
-            features[start:stop] = codes == np.arange(float(stop - start))[:, None]
+        levels = np.arange(float(np.diff(starts).max()))[:, None]
+        columns = X.T if X.strides[0] == X.itemsize else np.ascontiguousarray(X.T)
+        for (start, stop), codes in zip(pairwise((starts + 1).tolist()), columns, strict=True):
+            features[start:stop] = codes == levels[: stop - start]
         return features
 
     def natural(self, params: CategoricalParams) -> Array:
@@ -255,7 +256,8 @@ class Categorical(ExponentialFamily):
     @property
     def _starts(self) -> NDArray[np.intp]:
         """Where the levels of every column start among those of all columns, and their number."""
-        sizes = [len(labels) + self._smooth for labels in self._levels]
+        unseen = int(self._smooth)
+        sizes = [len(labels) + unseen for labels in self._levels]
         return np.cumsum([0, *sizes])
 
     @property
