@@ -64,7 +64,8 @@ def log_normalize(log_joint: Array) -> tuple[Array, Array]:
     >>> posterior.ravel().round(2), np.exp(log_evidence).round(2)
     (array([0.25, 0.75]), array([0.4]))
     """
-    if log_joint.min(initial=0.0) > -MODERATE and log_joint.max(initial=0.0) < MODERATE:
+    several = log_joint.shape[-2] > 1
+    if several and log_joint.min(initial=0.0) > -MODERATE and log_joint.max(initial=0.0) < MODERATE:
         posterior = np.exp(log_joint, out=log_joint)
         total = posterior.sum(axis=-2)
         posterior *= np.reciprocal(total)[..., None, :]

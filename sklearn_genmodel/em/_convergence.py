@@ -11,8 +11,9 @@ __all__ = ["Convergence"]
 ROUNDING = 1e-14
 # A rate has settled if its distance from 1 changes by less than this share in three passes.
 STEADY = 0.3
-# So many gains below this share of the tolerance are rounding if they go up and down that often.
-FAINT, N_FAINT, TURNS = 0.01, 6, 3
+# So many gains below this share of the tolerance are rounding if they go up and down that often,
+# and that far: by this share of the largest.
+FAINT, N_FAINT, TURNS, SWING = 0.01, 6, 3, 0.5
 
 
 @dataclass
@@ -95,6 +96,8 @@ class Convergence:
         """Whether gains go up and down by turns, as those of EM do not, far below the tolerance."""
         last = self.gains[-N_FAINT:]
         if len(last) < N_FAINT or max(last) > FAINT * self.tol:
+            return False
+        if max(last) - min(last) < SWING * max(last):
             return False
         neighbours = zip(last, last[1:], last[2:], strict=False)
         return sum((b - a) * (c - b) < 0.0 for a, b, c in neighbours) >= TURNS

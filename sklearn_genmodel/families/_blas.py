@@ -39,12 +39,16 @@ FEWEST_FREE = 500
 # are not worth being cut by rows.
 SMALL_KERNELS = {"SkylakeX", "Cooperlake", "SapphireRapids"}
 ROWS, MOST_SUMS = 4, 5000
+MOST_ROWS, LEAST_TERMS = 12, 40
 
 
 def wide_product(a: Array, b: Array) -> Array:
     """a @ b of a small matrix and one of long rows, cut where that is faster."""
     n = b.shape[1]
     n_parts = -(-a.size * n // FEW_TERMS)
+    if b.strides[0] == b.itemsize and _is_quick_in_small(a):
+        # The terms of every result lie next to each other: sums, as in `thin_product`.
+        n_parts = max(n_parts, -(-len(a) * n // FEW_SUMS))
     if n_parts < 2 or a.size > FEW_TERMS // SHORTEST:
         return np.asarray(a @ b)
     length = n // n_parts
@@ -61,7 +65,7 @@ def thin_product(a: Array, b: Array) -> Array:
     np.dot lets other threads go on whatever comes out, but copies what is cut.
     """
     n, width = len(b), b.shape[1] if b.ndim == 2 else 1
-    size, n_rows = len(a) * width, FEW_SUMS // width // ROWS * ROWS
+    size, n_rows = len(a) * width, FEW_SUMS // max(width, 1) // ROWS * ROWS
     if FEW_SUMS < size <= MOST_SUMS and n_rows and _has_small_kernels():
         rows = (slice(start, start + n_rows) for start in range(0, len(a), n_rows))
         return np.concatenate([thin_product(a[part], b) for part in rows])
@@ -98,6 +102,11 @@ def triangular_product(lower: Array, y: Array) -> Array:
     matrices = lower.ctypes.data, byref(d), out.ctypes.data, byref(rows_apart)
     dtrmm(side, b"U", transposed, b"N", *sizes, *matrices)
     return out
+
+
+def _is_quick_in_small(a: Array) -> bool:
+    """Whether few rows of a small matrix are long enough for kernels for small products."""
+    return len(a) <= MOST_ROWS and a.shape[1] >= LEAST_TERMS and _has_small_kernels()
 
 
 @cache

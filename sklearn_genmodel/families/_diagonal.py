@@ -136,8 +136,7 @@ class TiedDiagonal(Diagonal):
     shared: bool = True
 
     def natural(self, means: Array, factor: Array, whitener: Array) -> Array:
-        factor = np.broadcast_to(factor, means.shape)
-        return super().natural(means, factor, factor)
+        return super().natural(means, np.broadcast_to(factor, means.shape), whitener)
 
     def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
         moments = thin_product(resp, features[: 1 + n_features].T)
@@ -176,8 +175,7 @@ class TiedSpherical(Spherical):
     shared: bool = True
 
     def natural(self, means: Array, factor: Array, whitener: Array) -> Array:
-        factor = np.broadcast_to(factor, len(means))
-        return super().natural(means, factor, factor)
+        return super().natural(means, np.broadcast_to(factor, len(means)), whitener)
 
     def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
         moments = thin_product(resp, features[: 1 + n_features].T)

@@ -15,6 +15,9 @@ from sklearn_genmodel.families._prior import Prior, known_prior, resolved_prior
 
 __all__ = ["IndependentColumns"]
 
+# From so many columns on, rows as they lie are multiplied fastest as columns are.
+MANY_COLUMNS = 40
+
 
 class IndependentColumns(Family):
     """A family with log p(x) = sum_j sum_s coefficient_sj t_s(x_j) + constant_j + log h(x_j).
@@ -213,7 +216,7 @@ def check_all_or_none(name: str, n_fields: int, constraints: Constraints) -> Non
 
 def _coefficients_times(coefficients: Array, values: Array) -> Array:
     """Products of all components with rows, (K, n_rows), in the order that is quick for these."""
-    if values.flags.f_contiguous:
+    if values.flags.f_contiguous or values.shape[1] >= MANY_COLUMNS:
         return wide_product(coefficients, values.T)
     return np.ascontiguousarray((values @ coefficients.T).T)
 

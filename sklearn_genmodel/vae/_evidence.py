@@ -58,7 +58,9 @@ def log_evidence(module: VAEModule, rows: Rows, n_draws: int, decoder: Any) -> A
         left = np.flatnonzero((complete == whole) & ~np.isfinite(log_sum))
         if len(left):
             part = rows.take(torch.as_tensor(left, device=rows.inputs.device))
-            densities = row_densities(module.likelihood, network, complete=whole)
+            # To rotate costs as much as the scores of a few rows, and is kept for the decoder.
+            rotate = whole and network is decoder
+            densities = row_densities(module.likelihood, network, rotate=rotate)
             part = part._replace(mask=None) if whole else part
             log_sum[left] = _log_sum(module, part, n_draws, densities)
     return log_sum - np.log(n_draws)

@@ -27,6 +27,8 @@ ACTIVATIONS: dict[str, Callable[[], Any]] = {
 CELLS_IN_CACHE = 2**19
 # Products are quickest where rows are a multiple of so many numbers long.
 ALIGNED = 16
+# A layer is computed in parts if that leaves out this share of its products.
+LEAST_SAVED = 0.1
 
 
 class Dense(nn.Module):
@@ -132,11 +134,12 @@ def _products(rows: Any, weight: Any, out: Any) -> Iterator[Callable[[], Any]]:
         yield partial(torch.matmul, rows, weight, out=out)
         return
     first = np.argmax(weight.numpy() != 0.0, axis=0)
-    width = ALIGNED if first.any() else len(first)
-    for start in range(0, len(first), width):
-        part = slice(start, start + width)
-        used = slice(int(first[part].min()), None)
-        factors = rows[..., used].numpy(), weight[used, part].contiguous().numpy()
+    parts = [slice(start, start + ALIGNED) for start in range(0, len(first), ALIGNED)]
+    used = [slice(int(first[part].min()), None) for part in parts]
+    if np.mean([rest.start for rest in used]) < LEAST_SAVED * len(weight):
+        parts, used = [slice(None)], [slice(None)]
+    for part, rest in zip(parts, used, strict=True):
+        factors = rows[..., rest].numpy(), weight[rest, part].contiguous().numpy()
         yield partial(np.matmul, *factors, out=out[..., part].numpy())
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -34,24 +35,25 @@ class RowDensities(NamedTuple):
     of_rows: Callable[[Rows], LogProb]
 
 
-def row_densities(likelihood: Likelihood, decoder: Any, *, complete: bool) -> RowDensities:
-    """Densities of rows of which all cells were seen, or may not have been.
+def row_densities(likelihood: Likelihood, decoder: Any, *, rotate: bool) -> RowDensities:
+    """Densities of rows given z.
 
     Parameters
     ----------
     likelihood : Likelihood
     decoder : torch.nn.Module
         Its precision may be lower than that of the likelihood, which is that of the densities.
-    complete : bool
+    rotate : bool
+        Whether outputs may be rotated, as they may if all cells of the rows were seen.
 
     Returns
     -------
     densities : RowDensities
     """
-    deviations = likelihood.normal_deviations() if complete else None
+    deviations = likelihood.normal_deviations() if rotate else None
     if deviations is None or type(decoder) is not Dense:
         return RowDensities(decoder, partial(_of_cells, likelihood))
-    return _of_rotated(decoder, deviations)
+    return _of_rotated(decoder, deviations.detach())
 
 
 def _of_cells(likelihood: Likelihood, rows: Rows) -> LogProb:
@@ -62,16 +64,44 @@ def _of_cells(likelihood: Likelihood, rows: Rows) -> LogProb:
     return log_prob
 
 
-def _of_rotated(decoder: Dense, deviations: Any) -> RowDensities:
-    *hidden, last = decoder.layers
+class _Rotation(NamedTuple):
+    """Q, and R as a layer, of a last layer and deviations."""
+
+    weight: Any
+    deviations: Any
+    basis: Any
+    layer: Any
+
+
+# Of every decoder the last, which costs as much as the scores of a few rows.
+_rotations: WeakKeyDictionary[Dense, _Rotation] = WeakKeyDictionary()
+
+
+def _rotation(decoder: Dense, deviations: Any) -> _Rotation:
+    last = decoder.layers[-1]
+    known = _rotations.get(decoder)
+    if known and _same(known.weight, last.weight) and _same(known.deviations, deviations):
+        return known
     with torch.no_grad():
-        bias = last.bias.to(deviations.dtype)
         basis, weight = torch.linalg.qr(last.weight.to(deviations.dtype) / deviations[:, None])
         layer = nn.utils.skip_init(nn.Linear, weight.shape[1], len(weight), device=weight.device)
         layer = layer.to(last.weight.dtype)
         layer.weight.copy_(weight.triu())
         layer.bias.zero_()
-    network = Dense([*hidden, layer], decoder.activation)
+    found = _Rotation(last.weight.detach().clone(), deviations.clone(), basis, layer)
+    _rotations[decoder] = found
+    return found
+
+
+def _same(one: Any, other: Any) -> bool:
+    alike = one.dtype == other.dtype and one.device == other.device
+    return alike and bool(torch.equal(one, other))
+
+
+def _of_rotated(decoder: Dense, deviations: Any) -> RowDensities:
+    *hidden, last = decoder.layers
+    _, _, basis, layer = _rotation(decoder, deviations)
+    bias = last.bias.detach().to(deviations.dtype)
     constant = -(torch.log(deviations) + 0.5 * LOG_2PI).sum()
 
     def of_rows(rows: Rows) -> LogProb:
@@ -79,7 +109,7 @@ def _of_rotated(decoder: Dense, deviations: Any) -> RowDensities:
         targets = cells @ basis
         rest = cells - targets @ basis.T if basis.shape[0] > basis.shape[1] else 0.0 * targets
         constants = (constant - 0.5 * rest.square().sum(1))[:, None]
-        targets = targets.to(last.weight.dtype)[:, None]
+        targets = targets.to(layer.weight.dtype)[:, None]
 
         def log_prob(part: slice, outputs: Any) -> Any:
             lengths = torch.linalg.vector_norm(outputs.sub_(targets[part]), dim=-1)
@@ -88,4 +118,4 @@ def _of_rotated(decoder: Dense, deviations: Any) -> RowDensities:
 
         return log_prob
 
-    return RowDensities(network, of_rows)
+    return RowDensities(Dense([*hidden, layer], decoder.activation), of_rows)

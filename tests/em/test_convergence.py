@@ -52,3 +52,20 @@ def test_gains_before_an_extrapolation_do_not_count():
     assert rule.rate == pytest.approx(0.5)
     rule.update(0.9, plain=False)
     assert rule.gap == np.inf
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_gains_that_are_rounding_end_a_run(seed):
+    """On singular data the bound goes up by its rounding, pass after pass, for ever."""
+    gains = 1e-9 * np.random.default_rng(seed).gamma(2.0, size=500)
+    rule = feed(32.0 + np.cumsum(gains), tol=1e-6)
+    assert rule.converged
+    assert rule.n_iter < 100
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rounding_of_a_steady_climb_does_not_end_it(seed):
+    """Gains of 1e-8 that hardly shrink are 1e-3 away from the limit, however they are rounded."""
+    noise = 1e-14 * np.random.default_rng(seed).standard_normal(2000)
+    bounds = -50.0 - 1e-3 * 0.99999 ** np.arange(2000)
+    assert not feed(bounds * (1.0 + noise), tol=1e-6).converged

@@ -9,7 +9,7 @@ from sklearn.mixture import GaussianMixture
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.datasets import load_old_faithful
-from sklearn_genmodel.families import Gaussian
+from sklearn_genmodel.families import Gaussian, Poisson
 
 RNG = np.random.default_rng(0)
 X = np.concatenate([RNG.normal(size=(80, 2)), RNG.normal(2.5, 1.0, size=(70, 2))])
@@ -249,3 +249,17 @@ def test_verbose(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("EMMixture: pass 1, lower bound -3.")
     assert sum("pass" in line and "lower bound" in line for line in lines) == mixture.n_iter_
+
+
+@pytest.mark.parametrize("family", [Gaussian(), Gaussian("diag"), Poisson()], ids=str)
+def test_the_layout_of_the_data_changes_no_bit(family):
+    """Fits copy few columns one after the other; nothing is written into the user's array."""
+    data = np.random.default_rng(2).poisson(4.0, size=(30_000, 6)).astype(float)
+    data += 0.0 if isinstance(family, Poisson) else 0.5 * data[:, ::-1]
+    by_rows, by_columns = np.ascontiguousarray(data), np.asfortranarray(data)
+    by_columns.flags.writeable = False
+    one, other = (EMMixture(2, family=family, random_state=0) for _ in range(2))
+    one.fit(by_rows), other.fit(by_columns)
+    assert_array_equal(one.lower_bounds_, other.lower_bounds_)
+    assert_array_equal(one.score_samples(by_columns), other.score_samples(by_rows))
+    assert_array_equal(by_rows, by_columns)

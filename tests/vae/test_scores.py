@@ -114,7 +114,7 @@ def test_normal_rows_are_scored_in_rotated_outputs(decoder, decoder_scale):
     ).fit(X)
     model, rows, _ = vae._rows(X)
     module = model.module
-    densities = row_densities(module.likelihood, module.decoder, complete=True)
+    densities = row_densities(module.likelihood, module.decoder, rotate=True)
     n_outputs = min(13, decoder[-1] if decoder else 3)
     assert densities.network.layers[-1].weight.shape[0] == n_outputs
     z = torch.randn(178, 7, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -136,3 +136,20 @@ def test_rows_with_missing_cells_leave_those_beside_them_alone():
     assert_allclose(vae.score_samples(with_holes[::3]), found[::3], rtol=1e-13)
     # Marginals of 12 columns are not densities of 13.
     assert (np.abs(found[::3] - scores[::3]) > 0.1).all()
+
+
+def test_scores_follow_a_decoder_that_is_changed():
+    """What was rotated for one score is not taken for the next if weights or scales differ."""
+    X = load_wine().data
+    vae = VAEEstimator(3, max_epochs=2, random_state=0).fit(X)
+    before = vae.score_samples(X)
+    with torch.no_grad():
+        for parameter in vae.module_.decoder.layers[-1].parameters():
+            parameter.mul_(0.5)
+    halved = vae.score_samples(X)
+    again = copy.deepcopy(vae)
+    assert (np.abs(halved - before) > 1e-3).mean() > 0.5
+    assert_array_equal(again.score_samples(X), halved)
+    with torch.no_grad():
+        vae.module_.likelihood.scale.log_unit.add_(0.3)
+    assert (np.abs(vae.score_samples(X) - halved) > 1e-3).all()
