@@ -37,6 +37,10 @@ class EngineHooks(DataHooks):
         """Whether components cannot trade places, for more than their parameters differ."""
         return False
 
+    def alike(self, n_components: int) -> NDArray[np.intp]:
+        """Labels of components, (n_components,): those of equal labels may trade places."""
+        return np.zeros(n_components, dtype=np.intp)
+
     @property
     def grows(self) -> bool:
         """Whether the statistics grow with the data, so that no stream can be learned from."""

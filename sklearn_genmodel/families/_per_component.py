@@ -88,6 +88,10 @@ class PerComponent(Composite):
         """The place of a component decides its family."""
         return True
 
+    def alike(self, n_components: int) -> Indices:
+        """Components of a kind."""
+        return self._kinds
+
     def for_table(self, table: Table) -> Family:
         """Let every family see the table."""
         return PerComponent([f.for_table(table) for f in self._distinct], self._kinds)
@@ -283,10 +287,8 @@ class PerComponent(Composite):
         if self.kinds is not None:
             return np.asarray(self.kinds, dtype=np.intp)
         names = list(self._named)
-        return np.array(
-            [names.index(full_repr(resolve_family(family))) for family in self.families],
-            dtype=np.intp,
-        )
+        found = [names.index(full_repr(resolve_family(family))) for family in self.families]
+        return np.array(found, dtype=np.intp)
 
     @property
     def _distinct(self) -> list[Family]:
@@ -294,6 +296,4 @@ class PerComponent(Composite):
 
     @property
     def _named(self) -> dict[str, Family]:
-        return {
-            full_repr(resolve_family(family)): resolve_family(family) for family in self.families
-        }
+        return {full_repr(family): family for family in map(resolve_family, self.families)}

@@ -220,7 +220,7 @@ class EMMixture(OnlineMixture, CallbackSupportMixin, MixtureDistribution):
         with row_threads(self.n_jobs) as mapper:
             rows = replace(rows, map=mapper)
             fitted = fit_mixture(family, rows, options, rng, progress, progress.report, journal)
-        numbered = family.ordered or rows.resp_prior is not None or bool(self.fixed or self.tied)
+        numbered = rows.resp_prior is not None or bool(self.fixed or self.tied)
         self._m_step = options.m_step
         self._n_constraints = options.m_step.n_constraints(family)
         self._store(family, fitted, keep_order=numbered or not isinstance(options.init, str))
@@ -279,10 +279,15 @@ class EMMixture(OnlineMixture, CallbackSupportMixin, MixtureDistribution):
             delattr(self, name)
 
     def _store(self, family: Family, fitted: Fit, *, keep_order: bool) -> None:
-        """Set the fitted attributes; components go by weight, or as a given start numbers them."""
+        """Set the fitted attributes; components go by weight, or as a given start numbers them.
+
+        In a list of families they go by weight within each kind.
+        """
         result = fitted.result
-        order = np.argsort(-result.theta.weights, kind="stable")
-        order = np.sort(order) if keep_order else order
+        order = np.arange(len(result.theta.weights))
+        if not keep_order:
+            alike = family.alike(len(order))
+            order[np.argsort(alike, kind="stable")] = np.lexsort((-result.theta.weights, alike))
         self.family_ = family
         self.weights_ = result.theta.weights[order]
         self.params_ = family.take(result.theta.params, order)

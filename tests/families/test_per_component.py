@@ -87,3 +87,23 @@ def test_as_many_families_as_components():
 def test_labels_and_numbers_do_not_mix():
     with pytest.raises(ValueError, match="must all take labels"):
         EMMixture(2, family=["poisson", "categorical"]).fit([[1], [2], [3], [4]])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_components_of_a_kind_go_by_weight(seed):
+    """And the others stay where the list has them, with their own parameters."""
+    rng = np.random.default_rng(seed)
+    places = rng.permutation(3)
+    centers, shares = np.array([[-9.0, 0.0], [0.0, 0.0], [9.0, 0.0]])[places], [150, 300, 600]
+    X = np.repeat(centers, shares, axis=0) + rng.standard_normal((1050, 2))
+    families = [Gaussian("spherical"), Gaussian(), Gaussian("spherical")]
+    mixture = EMMixture(3, family=families, random_state=seed).fit(X)
+    assert mixture.weights_[0] > mixture.weights_[2]
+    assert_array_equal(mixture.params_.kinds, [0, 1, 0])
+    means = mixture.component_means()
+    nearest = np.linalg.norm(means[:, None] - centers, axis=2).argmin(axis=1)
+    assert_allclose(mixture.weights_, np.array(shares)[nearest] / 1050, rtol=0.02)
+    assert_allclose(
+        mixture.score_samples(X),
+        logsumexp(np.log(mixture.weights_) + mixture.family_.log_prob(X, mixture.params_), axis=1),
+    )
