@@ -57,7 +57,9 @@ def by_chance(matrices: Array, n_rows: Array) -> NDArray[np.bool_]:
     n, d = n_rows.sum(), matrices.shape[1]
     within = np.einsum("k,kij->ij", n_rows / n, matrices)
     thin = thinnest(matrices, within) < SPIKE_RATIO * thinnest(within[None], within)
-    log_volume = 0.5 * (np.linalg.slogdet(matrices)[1] - np.linalg.slogdet(within)[1])
+    # Where all are singular in one direction, no volumes compare, and none is by chance.
+    with np.errstate(invalid="ignore"):
+        log_volume = 0.5 * (np.linalg.slogdet(matrices)[1] - np.linalg.slogdet(within)[1])
     gain = n_rows * (np.log(np.maximum(n_rows, TINY) / n) - log_volume - 1.0)
     chance: NDArray[np.bool_] = thin & (gain < 0.5 * d * (d + 3) * np.log(n))
     return chance

@@ -171,6 +171,7 @@ def table_of(n_rows, n_columns, cells):
 
 
 ONES = {(i, i // 2): 1.0 + i % 2 for i in range(8)}
+LAST = {(i, j): 1.0 for i in range(15, 19) for j in (0, 3)}
 
 
 @pytest.mark.parametrize(
@@ -185,6 +186,11 @@ ONES = {(i, i // 2): 1.0 + i % 2 for i in range(8)}
             "student_t fixed",
             table_of(13, 5, ONES | {(9, 4): -1.0, (10, 4): 1.0, (11, 4): 6e-8}),
             12,
+        ),
+        (
+            "gaussian without floor",
+            table_of(19, 4, LAST | {(16, 2): 1.0, (17, 1): 1.0, (18, 1): np.nan}),
+            1,
         ),
     ],
 )
