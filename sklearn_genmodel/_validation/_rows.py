@@ -16,6 +16,7 @@ __all__ = ["check_finite", "check_rows", "check_supports", "column_names", "refu
 Array = NDArray[np.float64]
 
 ROWS_AT_A_TIME = 2**14
+# Up to so many columns are reduced one by one.
 NARROW = 10
 # Beyond these, squares leave the range of double precision.
 LARGEST_VALUE, SMALLEST_SPREAD = 1e152, 1e-151
@@ -154,7 +155,7 @@ def _check_support(X: Array, support: SupportLike, names: list[str], *, fitting:
 
 
 def _along_columns(ufunc: np.ufunc, X: Array) -> Array:
-    """Reduce every column: a few of them one by one, as numpy is slow where rows are short."""
+    """Reduce every column; numpy is slow to reduce them together where rows are short."""
     narrow = X.flags.c_contiguous and X.shape[1] <= NARROW
     reduced = [ufunc.reduce(column) for column in X.T] if narrow else ufunc.reduce(X, axis=0)
     return np.array(reduced, dtype=np.float64)

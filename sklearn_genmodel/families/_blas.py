@@ -25,13 +25,13 @@ from threadpoolctl import threadpool_info
 
 from sklearn_genmodel.families._arrays import Array
 
-__all__ = ["thin_product", "triangular_product", "wide_product"]
+__all__ = ["LEAST_TERMS", "thin_product", "triangular_product", "wide_product"]
 
 
 # OpenBLAS computes products of up to so many terms from where the factors lie, which is up to twice
 # as fast where one of them is small; sums of long rows only if no more than so many come out.
 FEW_TERMS, FEW_SUMS = 1_000_000, 1200
-# Calls cost more than is gained where parts would be shorter.
+# Nothing is gained where parts would be shorter.
 SHORTEST = 200
 # matmul keeps the lock of the interpreter where all its results are fewer.
 FEWEST_FREE = 500
@@ -39,7 +39,9 @@ FEWEST_FREE = 500
 # are not worth being cut by rows.
 SMALL_KERNELS = {"SkylakeX", "Cooperlake", "SapphireRapids"}
 ROWS, MOST_SUMS = 4, 5000
-MOST_ROWS, LEAST_TERMS = 12, 40
+# Rows as they lie are multiplied fastest as columns are from so many terms on; up to so many
+# results of each, by kernels for small products.
+LEAST_TERMS, MOST_RESULTS = 40, 12
 
 
 def wide_product(a: Array, b: Array) -> Array:
@@ -106,7 +108,7 @@ def triangular_product(lower: Array, y: Array) -> Array:
 
 def _is_quick_in_small(a: Array) -> bool:
     """Whether few rows of a small matrix are long enough for kernels for small products."""
-    return len(a) <= MOST_ROWS and a.shape[1] >= LEAST_TERMS and _has_small_kernels()
+    return len(a) <= MOST_RESULTS and a.shape[1] >= LEAST_TERMS and _has_small_kernels()
 
 
 @cache

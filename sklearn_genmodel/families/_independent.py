@@ -9,14 +9,11 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel, map_params
 from sklearn_genmodel.families._base import Family
-from sklearn_genmodel.families._blas import thin_product, wide_product
+from sklearn_genmodel.families._blas import LEAST_TERMS, thin_product, wide_product
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._prior import Prior, known_prior, resolved_prior
 
 __all__ = ["IndependentColumns"]
-
-# From so many columns on, rows as they lie are multiplied fastest as columns are.
-MANY_COLUMNS = 40
 
 
 class IndependentColumns(Family):
@@ -146,9 +143,9 @@ class IndependentColumns(Family):
         coefficients, constants = np.concatenate(linear, axis=1), constant.sum(axis=1)[:, None]
 
         def block(X: Array) -> tuple[Array, Accumulate]:
-            # Of longer columns, parts are read one after the other.
-            parts = not X.flags.forc and X.strides[0] == X.itemsize
-            statistics = self.statistics(X.copy(order="F") if parts else X)
+            # Columns far apart in memory are read faster one after the other than all at once.
+            far_apart = not X.flags.forc and X.strides[0] == X.itemsize
+            statistics = self.statistics(X.copy(order="F") if far_apart else X)
             pairs = zip(linear, statistics, strict=True)
             products = [_coefficients_times(own, values) for own, values in pairs]
             log_prob = sum(products[1:], products[0])
@@ -216,7 +213,7 @@ def check_all_or_none(name: str, n_fields: int, constraints: Constraints) -> Non
 
 def _coefficients_times(coefficients: Array, values: Array) -> Array:
     """Products of all components with rows, (K, n_rows), in the order that is quick for these."""
-    if values.flags.f_contiguous or values.shape[1] >= MANY_COLUMNS:
+    if values.flags.f_contiguous or values.shape[1] >= LEAST_TERMS:
         return wide_product(coefficients, values.T)
     return np.ascontiguousarray((values @ coefficients.T).T)
 

@@ -107,7 +107,7 @@ def _of_rotated(decoder: Dense, deviations: Any) -> RowDensities:
     def of_rows(rows: Rows) -> LogProb:
         cells = (rows.cells - bias) / deviations
         targets = cells @ basis
-        rest = cells - targets @ basis.T if basis.shape[0] > basis.shape[1] else 0.0 * targets
+        rest = cells - targets @ basis.T
         constants = (constant - 0.5 * rest.square().sum(1))[:, None]
         targets = targets.to(layer.weight.dtype)[:, None]
 
