@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_info
 
 from sklearn_genmodel.families._arrays import Array
 
-__all__ = ["LEAST_TERMS", "thin_product", "triangular_product", "wide_product"]
+__all__ = ["LEAST_TERMS", "has_small_kernels", "thin_product", "triangular_product", "wide_product"]
 
 
 # OpenBLAS computes products of up to so many terms from where the factors lie, which is up to twice
@@ -68,7 +68,7 @@ def thin_product(a: Array, b: Array) -> Array:
     """
     n, width = len(b), b.shape[1] if b.ndim == 2 else 1
     size, n_rows = len(a) * width, FEW_SUMS // max(width, 1) // ROWS * ROWS
-    if FEW_SUMS < size <= MOST_SUMS and n_rows and _has_small_kernels():
+    if FEW_SUMS < size <= MOST_SUMS and n_rows and has_small_kernels():
         rows = (slice(start, start + n_rows) for start in range(0, len(a), n_rows))
         return np.concatenate([thin_product(a[part], b) for part in rows])
     if size > FEW_SUMS or size * n <= FEW_TERMS or b.ndim < 2:
@@ -108,11 +108,11 @@ def triangular_product(lower: Array, y: Array) -> Array:
 
 def _is_quick_in_small(a: Array) -> bool:
     """Whether few rows of a small matrix are long enough for kernels for small products."""
-    return len(a) <= MOST_RESULTS and a.shape[1] >= LEAST_TERMS and _has_small_kernels()
+    return len(a) <= MOST_RESULTS and a.shape[1] >= LEAST_TERMS and has_small_kernels()
 
 
 @cache
-def _has_small_kernels() -> bool:
+def has_small_kernels() -> bool:
     """Whether the BLAS of numpy has kernels for small products."""
     libraries = threadpool_info()
     return any(library.get("architecture") in SMALL_KERNELS for library in libraries)

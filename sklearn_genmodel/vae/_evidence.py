@@ -98,10 +98,12 @@ def _log_sum(module: VAEModule, rows: Rows, n_draws: int, densities: RowDensitie
         log_weights = components.log_prob_of_draws(means, scales, noise) - log_density
         means, scales = means.to(dtype)[:, None], scales.to(dtype)[:, None]
         single, log_prob = noise.to(dtype), densities.of_rows(chunk)
+        measured = []
         for start in range(0, len(means), size):
             part = slice(start, start + size)
             torch.addcmul(means[part], scales[part], single, out=decode.inputs)
-            log_weights[part] += log_prob(part, decode())
+            measured.append(log_prob.measure(part, decode()))
+        log_weights += log_prob.in_nats(torch.cat(measured))
         return to_array(torch.logsumexp(log_weights, 1) + log_scales.sum(-1))
 
     filled = torch.arange(-(-n_rows // size) * size, device=rows.inputs.device)

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from sklearn_genmodel.families._blas import has_small_kernels
+
 __all__ = ["ACTIVATIONS", "Dense", "Workspace", "build_network", "is_dense_on_cpu"]
 
 ACTIVATIONS: dict[str, Callable[[], Any]] = {
@@ -24,11 +26,12 @@ ACTIVATIONS: dict[str, Callable[[], Any]] = {
 }
 
 # Cells of a layer that fit into the cache beside those of the next.
-CELLS_IN_CACHE = 2**19
+CELLS_IN_CACHE = 2**18
 # Products are quickest where rows are a multiple of so many numbers long.
 ALIGNED = 16
-# A layer is computed in parts if that leaves out this share of its products.
-LEAST_SAVED = 0.1
+# A layer is computed in parts of so many columns, more with AVX-512, if that leaves out this share
+# of its products.
+NARROW_PART, WIDE_PART, LEAST_SAVED = 16, 64, 0.1
 
 
 class Dense(nn.Module):
@@ -86,15 +89,17 @@ class Workspace:
             shape = n_rows, n_draws, n_inputs
             self.inputs = torch.empty(shape, dtype=like.dtype, device=like.device)
             return
-        weights = [torch.cat([layer.weight.T, layer.bias[None]]) for layer in network.layers]
+        weights = [_with_bias(layer) for layer in network.layers]
         sources = [_ones_last(weight, n_rows, n_draws) for weight in weights]
-        self._hidden = [source[..., :-1] for source in sources[1:]]
+        self.inputs, *self._hidden = (
+            source[..., : layer.in_features]
+            for source, layer in zip(sources, network.layers, strict=True)
+        )
         self._outputs = weights[-1].new_empty(n_rows, n_draws, weights[-1].shape[1])
         targets = [*self._hidden, self._outputs]
         self._layers = [
             list(_products(*factors)) for factors in zip(sources, weights, targets, strict=True)
         ]
-        self.inputs = sources[0][..., :-1]
 
     @staticmethod
     def n_in_cache(network: Any, n_rows: int) -> int | None:
@@ -122,6 +127,11 @@ def is_dense_on_cpu(network: Any) -> bool:
     return type(network) is Dense and network.layers[0].weight.device.type == "cpu"
 
 
+def _with_bias(layer: nn.Linear) -> Any:
+    """The weights of inputs, and behind them those of the constant 1, if there are any."""
+    return layer.weight.T if layer.bias is None else torch.cat([layer.weight.T, layer.bias[None]])
+
+
 def _ones_last(weight: Any, n_rows: int, n_draws: int) -> Any:
     """Memory for the rows that a product takes, whose last column is for the constants."""
     width = -(-len(weight) // ALIGNED) * ALIGNED
@@ -134,7 +144,8 @@ def _products(rows: Any, weight: Any, out: Any) -> Iterator[Callable[[], Any]]:
         yield partial(torch.matmul, rows, weight, out=out)
         return
     first = np.argmax(weight.numpy() != 0.0, axis=0)
-    parts = [slice(start, start + ALIGNED) for start in range(0, len(first), ALIGNED)]
+    width = WIDE_PART if has_small_kernels() else NARROW_PART
+    parts = [slice(start, start + width) for start in range(0, len(first), width)]
     used = [slice(int(first[part].min()), None) for part in parts]
     if np.mean([rest.start for rest in used]) < LEAST_SAVED * len(weight):
         parts, used = [slice(None)], [slice(None)]

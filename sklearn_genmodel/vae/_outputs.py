@@ -24,12 +24,21 @@ from sklearn_genmodel.vae._networks import Dense
 
 __all__ = ["RowDensities", "row_densities"]
 
-# From a slice of the rows and outputs (n_rows, n_draws, n_outputs) to nats (n_rows, n_draws).
-LogProb = Callable[[slice, Any], Any]
+
+class LogProb(NamedTuple):
+    """Densities of some rows given z, in two steps, the first of which is taken in parts.
+
+    ``measure`` takes a slice of the rows and outputs (n_rows, n_draws, n_outputs), which it may
+    overwrite, and returns what matters of them, (n_rows, n_draws); ``in_nats`` makes log p(x | z)
+    of that, of all rows.
+    """
+
+    measure: Callable[[slice, Any], Any]
+    in_nats: Callable[[Any], Any]
 
 
 class RowDensities(NamedTuple):
-    """Densities of rows given z, from the outputs of a network, which may be overwritten."""
+    """Densities of rows given z, from the outputs of a network."""
 
     network: Any
     of_rows: Callable[[Rows], LogProb]
@@ -61,7 +70,7 @@ def _of_cells(likelihood: Likelihood, rows: Rows) -> LogProb:
         mask = None if rows.mask is None else rows.mask[part, None]
         return likelihood.row_log_prob(rows.cells[part, None], outputs, mask)
 
-    return log_prob
+    return LogProb(log_prob, lambda log_prob: log_prob)
 
 
 class _Rotation(NamedTuple):
@@ -84,10 +93,10 @@ def _rotation(decoder: Dense, deviations: Any) -> _Rotation:
         return known
     with torch.no_grad():
         basis, weight = torch.linalg.qr(last.weight.to(deviations.dtype) / deviations[:, None])
-        layer = nn.utils.skip_init(nn.Linear, weight.shape[1], len(weight), device=weight.device)
+        shape = weight.shape[::-1]
+        layer = nn.utils.skip_init(nn.Linear, *shape, bias=False, device=weight.device)
         layer = layer.to(last.weight.dtype)
         layer.weight.copy_(weight.triu())
-        layer.bias.zero_()
     found = _Rotation(last.weight.detach().clone(), deviations.clone(), basis, layer)
     _rotations[decoder] = found
     return found
@@ -107,15 +116,18 @@ def _of_rotated(decoder: Dense, deviations: Any) -> RowDensities:
     def of_rows(rows: Rows) -> LogProb:
         cells = (rows.cells - bias) / deviations
         targets = cells @ basis
-        rest = cells - targets @ basis.T
-        constants = (constant - 0.5 * rest.square().sum(1))[:, None]
+        constants = constant.expand(len(cells), 1)
+        if len(basis) > len(basis.T):
+            rest = cells - targets @ basis.T
+            constants = constant - 0.5 * rest.square().sum(1, keepdim=True)
         targets = targets.to(layer.weight.dtype)[:, None]
 
-        def log_prob(part: slice, outputs: Any) -> Any:
-            lengths = torch.linalg.vector_norm(outputs.sub_(targets[part]), dim=-1)
-            lengths = lengths.to(constants.dtype)
-            return torch.addcmul(constants[part], lengths, lengths, value=-0.5)
+        def measure(part: slice, outputs: Any) -> Any:
+            return torch.linalg.vector_norm(outputs.sub_(targets[part]), dim=-1)
 
-        return log_prob
+        def in_nats(lengths: Any) -> Any:
+            return torch.add(constants, lengths.to(constants.dtype).square_(), alpha=-0.5)
+
+        return LogProb(measure, in_nats)
 
     return RowDensities(Dense([*hidden, layer], decoder.activation), of_rows)

@@ -15,7 +15,7 @@ RNG = np.random.default_rng(0)
 @pytest.fixture(params=[True, False], autouse=True, ids=["small kernels", "no small kernels"])
 def kernels(request, monkeypatch):
     """Either way that a processor may choose."""
-    monkeypatch.setattr(_blas, "_has_small_kernels", lambda: request.param)
+    monkeypatch.setattr(_blas, "has_small_kernels", lambda: request.param)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
