@@ -71,7 +71,7 @@ def ours(start: Start, mapper: Any = map) -> Pass:
     @cache
     def step() -> Any:
         """Made in the first pass, which the copy of the rows by columns is a part of."""
-        return blocked_step(family, Rows(start.X, map=mapper).by_columns())
+        return blocked_step(family, Rows(start.X, map=mapper).kept())
 
     def run() -> tuple[float, Any]:
         updated, bound = step()(theta)

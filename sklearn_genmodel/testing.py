@@ -179,7 +179,7 @@ def _check_statistics(family: Family, X: Array, resp: Array) -> None:
 
 
 def _check_kernel(family: Family, params: Any, X: Array, resp: Array) -> None:
-    log_prob, accumulate = family.kernel(params)(X)
+    log_prob, accumulate = family.kernel(params)(family.prepare(X))
     stated = family.log_prob(X, params) - np.reshape(family.log_base_measure(X), (-1, 1))
     np.testing.assert_allclose(
         log_prob.T, stated, rtol=RTOL, atol=RTOL, err_msg="kernel and log_prob must agree"

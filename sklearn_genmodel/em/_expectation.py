@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_genmodel.em._prepared import prepared_chunks
 from sklearn_genmodel.em._rows import Block, Rows
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.variational import log_normalize
@@ -21,11 +22,12 @@ __all__ = [
     "log_joint",
     "pass_width",
     "reduce_blocks",
+    "reduce_prepared",
 ]
 
 Array = NDArray[np.float64]
 
-Kernel = Callable[[Array], tuple[Array, Callable[[Array], Any]]]
+Kernel = Callable[[Any], tuple[Array, Callable[[Array], Any]]]
 
 TINY = float(np.finfo(np.float64).tiny)
 
@@ -69,22 +71,24 @@ def expectation(
     expectation : Expectation
         Its log-evidence lacks the base measure.
     """
-    width = pass_width(family, theta, rows)
     short = None if constants is None else family.shortened(theta.params, constants)
     if short is None:
-        return _pass_over_rows(log_joint(family, theta), rows, width, n_mixtures)
+        return _pass_over_rows(family, theta, rows, family.kernel(theta.params), n_mixtures)
     left_out = Expectation(np.full(1, short.log_prob), np.zeros(len(theta.weights)), short.stats)
     if short.kernel is None:
         return left_out._replace(counts=np.full(1, rows.total_weight))
-    return left_out.merge(_pass_over_rows(_weighted(short.kernel, theta), rows, width, 1))
+    return left_out.merge(_pass_over_rows(family, theta, rows, short.kernel))
 
 
-def _pass_over_rows(joint: Kernel, rows: Rows, width: int, n_mixtures: int) -> Expectation:
+def _pass_over_rows(
+    family: Family, theta: Theta, rows: Rows, kernel: Kernel, n_mixtures: int = 1
+) -> Expectation:
     """Add up what the blocks give."""
+    joint = _weighted(kernel, theta)
 
     def expect(block: Block) -> Expectation:
         log_prob, accumulate = joint(block.X)
-        grouped = log_prob.reshape(n_mixtures, -1, len(block.X))
+        grouped = log_prob.reshape(n_mixtures, -1, block.n_rows)
         if block.log_resp_prior is not None:
             grouped += block.log_resp_prior
         log_evidence, resp = log_normalize(grouped)
@@ -95,7 +99,7 @@ def _pass_over_rows(joint: Kernel, rows: Rows, width: int, n_mixtures: int) -> E
         resp = resp.reshape(log_prob.shape)
         return Expectation(totals, resp.sum(axis=1), accumulate(resp))
 
-    total: Expectation = reduce_blocks(expect, Expectation.merge, rows, width)
+    total: Expectation = reduce_prepared(expect, Expectation.merge, family, theta, rows)
     return total
 
 
@@ -115,7 +119,7 @@ def constants_of(family: Family, rows: Rows, n_components: int) -> Any:
 
 
 def log_joint(family: Family, theta: Theta) -> Kernel:
-    """Make log p(x, z = k), base measure left out, a function of a block of rows.
+    """Make log p(x, z = k), base measure left out, a function of a block that is prepared.
 
     Parameters
     ----------
@@ -134,8 +138,8 @@ def _weighted(kernel: Kernel, theta: Theta) -> Kernel:
     """A kernel whose densities are those of the components times their mixing weights."""
     log_weights = np.log(np.maximum(theta.weights, TINY))[:, None]
 
-    def joint(X: Array) -> tuple[Array, Callable[[Array], Any]]:
-        log_prob, accumulate = kernel(X)
+    def joint(prepared: Any) -> tuple[Array, Callable[[Array], Any]]:
+        log_prob, accumulate = kernel(prepared)
         log_prob += log_weights
         return log_prob, accumulate
 
@@ -151,6 +155,22 @@ def reduce_blocks(
         return reduce(merge, map(function, rows.blocks(chunk)))
 
     return reduce(merge, rows.map(run, rows.chunks(width)))
+
+
+def reduce_prepared(
+    function: Callable[[Block], Any],
+    merge: Callable[[Any, Any], Any],
+    family: Family,
+    theta: Theta,
+    rows: Rows,
+) -> Any:
+    """The same over blocks as the kernels of a family read them."""
+
+    def run(chunk: Iterable[Block]) -> Any:
+        return reduce(merge, map(function, chunk))
+
+    chunks = prepared_chunks(family, rows, pass_width(family, theta, rows))
+    return reduce(merge, rows.map(run, chunks))
 
 
 def pass_width(family: Family, theta: Theta, rows: Rows) -> int:

@@ -135,8 +135,8 @@ def fit_mixture(
     ValueError
         If there are fewer distinct rows than components, or every start breaks down.
     """
-    compact = canonical_rows(rows).by_columns()
-    sample = row_sample(compact, sample_size(compact, options.n_components)).by_columns()
+    compact = canonical_rows(rows).kept()
+    sample = row_sample(compact, sample_size(compact, options.n_components)).kept()
     _check_enough_rows(sample, options.n_components)
     pooled = family.pooled(sample.X, sample.weights)
     search = Search(
@@ -250,7 +250,7 @@ def _contenders(search: Search, rows: Rows, compact: Rows, options: FitOptions) 
     n_larger = min(larger_sample(n_rows), len(compact))
     if sampled and n_larger > len(search.rows):
         winner = replace(contenders[0])
-        replace(search.runs, rows=row_sample(compact, n_larger).by_columns()).polish(winner)
+        replace(search.runs, rows=row_sample(compact, n_larger).kept()).polish(winner)
         contenders[0] = contenders[0] if winner.broken else winner
     return contenders
 

@@ -27,20 +27,23 @@ CACHE_FLOATS, MEMORY_FLOATS = 2**18, 3 * 2**18
 SMALLEST_BLOCK, ENOUGH_ROWS, LARGEST_BLOCK = 256, 6000, 32000
 CHUNKS, BLOCKS_PER_CHUNK = 12, 16
 
-# Rows of so few columns are copied for passes, up to so many bytes.
-FEW_COLUMNS, MOST_COPIED = 64, 2**28
-
 
 class Block(NamedTuple):
     """A few rows: their place, values, weights (None: all 1), and prior over the components.
 
-    The latter is (n_components, n_rows), minus infinity where a component is forbidden.
+    The values may be what a family has prepared of them. The prior is (n_components, n_rows), minus
+    infinity where a component is forbidden.
     """
 
     rows: slice
-    X: Array
+    X: Any
     sample_weight: Array | None
     log_resp_prior: Array | None
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return int(self.rows.stop - self.rows.start)
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,14 @@ class Rows:
     Rows need not be in memory: anything with a length, a shape and slices will do.
 
     Chunks do not depend on the number of threads, and are reduced in order, so neither do results.
+    Passes keep what they prepare in ``memory``, if there is one.
     """
 
     X: Array
     sample_weight: Array | None = None
     map: Map = map
     resp_prior: Array | None = None
+    memory: dict[str, Any] | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -70,12 +75,9 @@ class Rows:
         """The weight of every row, 1 where none are given."""
         return np.ones(len(self)) if self.sample_weight is None else self.sample_weight
 
-    def by_columns(self) -> Rows:
-        """The same rows, few columns laid one after the other: passes read these faster."""
-        X = self.X
-        if type(X) is not np.ndarray or X.shape[1] > FEW_COLUMNS or X.nbytes > MOST_COPIED:
-            return self
-        return replace(self, X=np.asfortranarray(X))
+    def kept(self) -> Rows:
+        """The same rows for many passes, which keep what they prepare of rows in memory."""
+        return replace(self, memory={}) if type(self.X) is np.ndarray else self
 
     def take(self, chosen: NDArray[np.bool_]) -> Rows:
         """The rows chosen, with all that belongs to them."""

@@ -17,6 +17,7 @@ from sklearn_genmodel.em._expectation import (
     log_joint,
     pass_width,
     reduce_blocks,
+    reduce_prepared,
 )
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._rows import Block, Rows
@@ -122,7 +123,8 @@ def theta_from_resp(
     theta : Theta
     """
     n_components = resp.shape[1]
-    kernel = family.kernel(family.repeat(reference, n_components))
+    start = Theta(np.ones(n_components), family.repeat(reference, n_components))
+    kernel = family.kernel(start.params)
 
     def expect(block: Block) -> Expectation:
         weighted = np.array(resp[block.rows].T, dtype=np.float64, order="C")
@@ -130,8 +132,7 @@ def theta_from_resp(
             weighted *= block.sample_weight
         return Expectation(np.zeros(1), weighted.sum(axis=1), kernel(block.X)[1](weighted))
 
-    width = family.width(rows.X.shape[1], n_components) + n_components
-    total = reduce_blocks(expect, Expectation.merge, rows, width)
+    total = reduce_prepared(expect, Expectation.merge, family, start, rows)
     return Theta(m_step.weights(total.counts), m_step.params(family, total.stats))
 
 
@@ -160,7 +161,7 @@ def lower_bound(
         values, _ = log_normalize(log_prob)
         return _weighted_sum(values, block)
 
-    total = reduce_blocks(log_evidence, float.__add__, rows, pass_width(family, theta, rows))
+    total = reduce_prepared(log_evidence, float.__add__, family, theta, rows)
     total += float(_log_prior(family, m_step, theta, 1)[0])
     return float(total / rows.total_weight + _mean_log_base_measure(family, rows))
 
@@ -184,7 +185,7 @@ def map_rows(family: Family, theta: Theta, rows: Rows, function: Callable[[Array
 
     def run(chunk: list[slice]) -> list[Array]:
         return [
-            function(joint(block.X)[0] + family.log_base_measure(block.X))
+            function(joint(family.prepare(block.X))[0] + family.log_base_measure(block.X))
             for block in rows.blocks(chunk)
         ]
 

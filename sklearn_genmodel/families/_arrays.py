@@ -25,7 +25,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Accumulate = Callable[[Array], Any]
-Kernel = Callable[[Array], tuple[Array, Accumulate]]
+Kernel = Callable[[Any], tuple[Array, Accumulate]]
 
 GROWING = (
     "The statistics of this family are the values themselves, all of which partial_fit would have "

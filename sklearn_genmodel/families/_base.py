@@ -239,6 +239,22 @@ class Family(EngineHooks):
         """
         return 0.0
 
+    def prepare(self, X: Array) -> Any:
+        """What a kernel reads of a block of rows: all that depends on no parameter.
+
+        It is made once for the passes of a fit if there is memory for it, else in every pass.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, n_features)
+
+        Returns
+        -------
+        prepared : object
+            The rows themselves; else arrays, in tuples, nested at will.
+        """
+        return X
+
     def kernel(self, params: Any) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows.
 
@@ -252,9 +268,9 @@ class Family(EngineHooks):
         Returns
         -------
         kernel : callable
-            ``kernel(X_block)`` returns ``(log_prob, accumulate)``: the log-densities without
-            `log_base_measure`, as (n_components, n_rows), and a function that maps weights of that
-            shape to the block's sufficient statistics, before the same thread's next block.
+            ``kernel(prepare(X_block))`` returns ``(log_prob, accumulate)``: the log-densities
+            without `log_base_measure`, as (n_components, n_rows), and a function that maps weights
+            of that shape to the block's sufficient statistics, before the same thread's next block.
         """
 
         def block(X: Array) -> tuple[Array, Accumulate]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
@@ -91,6 +92,8 @@ class Categorical(ExponentialFamily):
         levels = self._levels
         if len(levels) != n_features:
             raise ValueError(f"levels names {len(levels)} columns, the data have {n_features}.")
+        if any(len(set(labels)) < len(labels) for labels in levels):
+            raise ValueError(f"levels={self.levels!r} names a label of a column twice.")
         return tuple(
             Support(_described(labels), 0.0, len(labels), levels=labels, unseen=self._smooth)
             for labels in levels
@@ -231,10 +234,7 @@ class Categorical(ExponentialFamily):
                 f"levels={self.levels!r} is known only once the data are: fit the mixture, or pass "
                 "the labels of every column."
             )
-        levels = tuple(tuple(labels) for labels in self.levels)
-        if any(len(set(labels)) < len(labels) for labels in levels):
-            raise ValueError(f"levels={self.levels!r} names a label of a column twice.")
-        return levels
+        return tuple(map(tuple, self.levels))
 
     @property
     def _padded_levels(self) -> tuple[tuple[Any, ...], ...]:
@@ -263,15 +263,20 @@ class Categorical(ExponentialFamily):
     @property
     def _cells(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Column and level of every place of ``probs`` that is in use."""
-        ranges = [range(start, stop) for start, stop in pairwise(self._starts.tolist())]
-        columns = np.repeat(np.arange(len(ranges)), [len(places) for places in ranges])
-        return columns, np.concatenate([np.arange(len(places)) for places in ranges])
+        return _places(tuple(np.diff(self._starts).tolist()))
 
     def _known(self, params: CategoricalParams) -> Array:
         """Probabilities given that the label is one of the levels."""
         probs, n_levels = params.probs, [len(labels) for labels in self._levels]
         known = np.where(np.arange(probs.shape[2]) < np.reshape(n_levels, (-1, 1)), probs, 0.0)
         return np.asarray(known / known.sum(axis=2, keepdims=True))
+
+
+@cache
+def _places(sizes: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Column and level of every level of columns that have so many."""
+    columns = np.repeat(np.arange(len(sizes)), sizes)
+    return columns, np.concatenate([np.arange(size) for size in sizes])
 
 
 def _described(labels: tuple[Any, ...]) -> str:

@@ -109,6 +109,10 @@ class CenteredColumns(IndependentColumns):
         counts = np.ones((1, *stats.origins.shape))
         return np.asarray(sums + prior.strength * np.concatenate([pseudo, counts]))
 
+    def prepare(self, X: Array) -> Any:
+        """The rows: their statistics depend on where the components are."""
+        return X
+
     def kernel(self, params: Any) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
         centers = self.centers(params)
@@ -118,13 +122,14 @@ class CenteredColumns(IndependentColumns):
         together = np.flatnonzero(~cancelling)
         groups = [together] if len(together) else []
         groups += [np.array([k]) for k in np.flatnonzero(cancelling)]
-        kernels = [
-            _AboutOrigin(self, origins[group[0]]).kernel(self.take(params, group))
-            for group in groups
+        families = [_AboutOrigin(self, origins[group[0]]) for group in groups]
+        pairs = [
+            (family, family.kernel(self.take(params, group)))
+            for family, group in zip(families, groups, strict=True)
         ]
 
         def block(X: Array) -> tuple[Array, Accumulate]:
-            parts = [kernel(X) for kernel in kernels]
+            parts = [kernel(family.prepare(X)) for family, kernel in pairs]
             log_prob = np.empty((len(centers), len(X)))
             for group, (values, _) in zip(groups, parts, strict=True):
                 log_prob[group] = values

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel, map_params
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._weighted_values import (
+    DistinctValues,
     ValueWeights,
     WeightedValues,
     distinct_values,
@@ -127,12 +128,12 @@ class ColumnwiseFamily(Family):
 
     def log_prob(self, X: Array, params: Any) -> Array:
         """Log-density of every row under every component, in nats."""
-        log_prob, _ = self.kernel(params)(X)
+        log_prob, _ = self.kernel(params)(self.prepare(X))
         return log_prob.T
 
     def suffstats(self, X: Array, resp: Array, params: Any = None) -> WeightedValues:
         """The distinct values of every column with their weights."""
-        part = tuple(distinct_values(column).merge(resp.T) for column in X.T)
+        part = tuple(own.merge(resp.T) for own in self.prepare(X))
         return WeightedValues((part,), params)
 
     def m_step(self, stats: WeightedValues) -> Any:
@@ -149,12 +150,15 @@ class ColumnwiseFamily(Family):
         ]
         return map_params(lambda *arrays: np.stack(arrays, axis=1), *columns)
 
+    def prepare(self, X: Array) -> tuple[DistinctValues, ...]:
+        """The distinct values of every column."""
+        return tuple(map(distinct_values, X.T))
+
     def kernel(self, params: Any) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
 
-        def block(X: Array) -> tuple[Array, Accumulate]:
-            d = X.shape[1]
-            distinct = [distinct_values(column) for column in X.T]
+        def block(distinct: tuple[DistinctValues, ...]) -> tuple[Array, Accumulate]:
+            d = len(distinct)
             log_prob = np.zeros((0, 0))
             for j, own in enumerate(distinct):
                 family, column = self.at_column(j, d), _column(params, j)

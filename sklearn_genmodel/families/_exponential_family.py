@@ -56,19 +56,22 @@ class ExponentialFamily(Family):
 
     def log_prob(self, X: Array, params: Any) -> Array:
         """Log-density of every row under every component, in nats."""
-        log_prob, _ = self.kernel(params)(X)
+        log_prob, _ = self.kernel(params)(self.prepare(X))
         return (log_prob + self.log_base_measure(X)).T
 
     def suffstats(self, X: Array, resp: Array, params: Any = None) -> Any:
         """Weighted sums of the features, shape (n_components, n_statistics)."""
         return thin_product(resp.T, self.features(X).T)
 
+    def prepare(self, X: Array) -> Array:
+        """The features."""
+        return self.features(X)
+
     def kernel(self, params: Any) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
         natural = self.natural(params)
 
-        def block(X: Array) -> tuple[Array, Accumulate]:
-            features = self.features(X)
+        def block(features: Array) -> tuple[Array, Accumulate]:
             return wide_product(natural, features), lambda resp: thin_product(resp, features.T)
 
         return block

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel, map_params
 from sklearn_genmodel.families._base import Family
-from sklearn_genmodel.families._blas import LEAST_TERMS, thin_product, wide_product
+from sklearn_genmodel.families._blas import thin_product, wide_product
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._prior import Prior, known_prior, resolved_prior
 
 __all__ = ["IndependentColumns"]
+
+
+class PreparedColumns(NamedTuple):
+    """Statistics of a block of rows, and where they were observed.
+
+    ``statistics``, (1 + n_statistics * n_features, n_rows), has a row of ones, then t_1 of every
+    column, then t_2 ..., 0 where a value is missing; ``seen``, (n_features, n_rows), is 1 where one
+    was observed, None if all were.
+    """
+
+    statistics: Array
+    seen: Array | None
 
 
 class IndependentColumns(Family):
@@ -106,14 +118,12 @@ class IndependentColumns(Family):
 
     def log_prob(self, X: Array, params: Any) -> Array:
         """Log-density of the values observed of every row under every component, in nats."""
-        log_prob, _ = self.kernel(params)(X)
+        log_prob, _ = self.kernel(params)(self.prepare(X))
         return (log_prob + self.log_base_measure(X)).T
 
     def suffstats(self, X: Array, resp: Array, params: Any = None) -> Array:
         """Weighted sums and counts, (n_components, n_statistics + 1, n_features)."""
-        if np.isnan(X.sum()):
-            return _observed_moments(resp.T, *self._masked(X))
-        return _complete_moments(resp.T, self.statistics(X))
+        return _moments(resp.T, self.prepare(X), X.shape[1])
 
     def m_step(self, stats: Array) -> Any:
         """From the weighted means of the statistics observed, pseudo-observations included."""
@@ -137,25 +147,29 @@ class IndependentColumns(Family):
         stats = stats if prior is None else stats + prior.pseudo_statistics
         return stats[:, :-1], stats[:, -1:]
 
+    def prepare(self, X: Array) -> PreparedColumns:
+        """The statistics of the rows, one after the other."""
+        parts = [part.T for part in self.statistics(X)]
+        statistics = np.concatenate([np.ones((1, len(X))), *parts])
+        if not np.isnan(X.sum()):
+            return PreparedColumns(statistics, None)
+        missing = np.isnan(X.T)
+        statistics[1:].reshape(len(parts), *missing.shape)[:, missing] = 0.0
+        return PreparedColumns(statistics, 1.0 - missing)
+
     def kernel(self, params: Any) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
         *linear, constant = self.coefficients(params)
-        coefficients, constants = np.concatenate(linear, axis=1), constant.sum(axis=1)[:, None]
+        coefficients = np.concatenate([constant.sum(axis=1, keepdims=True), *linear], axis=1)
+        unconditional = np.concatenate([np.zeros((len(constant), 1)), *linear], axis=1)
 
-        def block(X: Array) -> tuple[Array, Accumulate]:
-            # Columns far apart in memory are read faster one after the other than all at once.
-            far_apart = not X.flags.forc and X.strides[0] == X.itemsize
-            statistics = self.statistics(X.copy(order="F") if far_apart else X)
-            pairs = zip(linear, statistics, strict=True)
-            products = [_coefficients_times(own, values) for own, values in pairs]
-            log_prob = sum(products[1:], products[0])
-            log_prob += constants
-            # Values that are missing show in the product, where there is less to look through.
-            if not np.isnan(log_prob[0].sum()):
-                return log_prob, lambda resp: _complete_moments(resp, statistics)
-            values, seen = self._masked(X)
-            log_prob = coefficients @ values + constant @ seen
-            return log_prob, lambda resp: _observed_moments(resp, values, seen)
+        def block(rows: PreparedColumns) -> tuple[Array, Accumulate]:
+            if rows.seen is None:
+                log_prob = wide_product(coefficients, rows.statistics)
+            else:
+                log_prob = wide_product(unconditional, rows.statistics)
+                log_prob += wide_product(constant, rows.seen)
+            return log_prob, lambda resp: _moments(resp, rows, constant.shape[1])
 
         return block
 
@@ -192,12 +206,6 @@ class IndependentColumns(Family):
         """The marginal distribution: the columns are independent."""
         return self.marginal(params, np.flatnonzero(np.isnan(x)))
 
-    def _masked(self, X: Array) -> tuple[Array, Array]:
-        """Statistics, 0 where a value is missing, and 1 where a value was observed."""
-        missing = np.isnan(X.T)
-        values = [np.where(missing, 0.0, statistic.T) for statistic in self.statistics(X)]
-        return np.concatenate(values), 1.0 - missing
-
 
 def check_all_or_none(name: str, n_fields: int, constraints: Constraints) -> None:
     """Refuse constraints on some parameters of a distribution: they are estimated together."""
@@ -211,20 +219,11 @@ def check_all_or_none(name: str, n_fields: int, constraints: Constraints) -> Non
         )
 
 
-def _coefficients_times(coefficients: Array, values: Array) -> Array:
-    """Products of all components with rows, (K, n_rows), in the order that is quick for these."""
-    if values.flags.f_contiguous or values.shape[1] >= LEAST_TERMS:
-        return wide_product(coefficients, values.T)
-    return np.ascontiguousarray((values @ coefficients.T).T)
-
-
-def _complete_moments(resp: Array, statistics: tuple[Array, ...]) -> Array:
+def _moments(resp: Array, rows: PreparedColumns, n_features: int) -> Array:
+    """Weighted sums of the statistics and counts, (n_components, n_statistics + 1, n_features)."""
     # In this order the long dimension is the one that BLAS adds up fastest.
-    sums = [thin_product(values.T, resp.T).T for values in statistics]
-    counts = np.broadcast_to(resp.sum(axis=1, keepdims=True), sums[0].shape)
-    return np.stack([*sums, counts], axis=1)
-
-
-def _observed_moments(resp: Array, values: Array, seen: Array) -> Array:
-    sums = thin_product(resp, values.T).reshape(len(resp), -1, len(seen))
-    return np.concatenate([sums, thin_product(resp, seen.T)[:, None]], axis=1)
+    sums = thin_product(rows.statistics, resp.T).T
+    moments = np.empty((len(resp), (sums.shape[1] - 1) // n_features + 1, n_features))
+    moments[:, :-1] = sums[:, 1:].reshape(len(resp), -1, n_features)
+    moments[:, -1] = sums[:, :1] if rows.seen is None else thin_product(rows.seen, resp.T).T
+    return moments

@@ -151,18 +151,24 @@ class PerComponent(Composite):
         parts = zip(self._distinct, stats.joint.parts, strict=True)
         return PerComponentParams(stats.kinds, tuple(family.m_step(own) for family, own in parts))
 
+    def prepare(self, X: Array) -> tuple[Any, ...]:
+        """What every family makes of the rows, and its base measure."""
+        return tuple((family.prepare(X), family.log_base_measure(X)) for family in self._distinct)
+
     def kernel(self, params: PerComponentParams) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
         kinds = params.kinds
-        kernels = [(where, family, family.kernel(own)) for where, family, own in self._of(params)]
+        kernels = [(where, family.kernel(own)) for where, family, own in self._of(params)]
 
-        def block(X: Array) -> tuple[Array, Accumulate]:
-            log_prob = np.empty((len(kinds), len(X)))
-            adders = []
-            for where, family, kernel in kernels:
-                own, add = kernel(X)
-                log_prob[where] = own + family.log_base_measure(X)
-                adders.append((where, add))
+        def block(prepared: tuple[Any, ...]) -> tuple[Array, Accumulate]:
+            parts = [
+                (where, *kernel(own), base)
+                for (where, kernel), (own, base) in zip(kernels, prepared, strict=True)
+            ]
+            log_prob = np.empty((len(kinds), parts[0][1].shape[1]))
+            for where, own, _, base in parts:
+                log_prob[where] = own + base
+            adders = [(where, add) for where, _, add, _ in parts]
 
             def accumulate(resp: Array) -> KindStats:
                 parts = (add(np.ascontiguousarray(resp[where])) for where, add in adders)

@@ -140,12 +140,18 @@ class Product(Composite):
         own = ((part.family, constraints.groups.get(part.name)) for part in self.parts())
         return sum(family.n_constraints(held) for family, held in own if held is not None)
 
+    def prepare(self, X: Array) -> tuple[Any, ...]:
+        """What every group's family makes of its columns, which then follow each other."""
+        return tuple(
+            family.prepare(np.take(X.T, columns, axis=0).T) for _, family, columns in self.parts()
+        )
+
     def kernel(self, params: ProductParams) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
-        kernels = [(columns, family.kernel(own)) for family, columns, own in self._with(params)]
+        kernels = [family.kernel(own) for family, _, own in self._with(params)]
 
-        def block(X: Array) -> tuple[Array, Accumulate]:
-            parts = [kernel(np.ascontiguousarray(X[:, columns])) for columns, kernel in kernels]
+        def block(groups: tuple[Any, ...]) -> tuple[Array, Accumulate]:
+            parts = [kernel(own) for kernel, own in zip(kernels, groups, strict=True)]
             log_prob = parts[0][0].copy()
             for other, _ in parts[1:]:
                 log_prob += other

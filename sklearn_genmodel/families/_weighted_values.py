@@ -22,31 +22,24 @@ class ValueWeights(NamedTuple):
     weights: Array
 
 
-@dataclass(frozen=True)
-class DistinctValues:
+class DistinctValues(NamedTuple):
     """The distinct values of a column in ascending order, and where they stand.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_distinct,)
-    order : ndarray of int, shape (n_observed,)
-        Rows in which a value was observed, by the size of the value.
-    starts : ndarray of int, shape (n_distinct,)
-        Where in `order` each value begins.
-    n_rows : int
+    ``values`` has shape (n_distinct,); ``order``, (n_observed,), are the rows in which a value was
+    observed, by the size of the value, and ``starts``, (n_distinct,), where in it each value
+    begins; ``places``, (n_rows,), are the positions of the rows' values, n_distinct where missing.
     """
 
     values: Array
     order: Indices
     starts: Indices
-    n_rows: int
+    places: Indices
 
     def gather(self, results: Array) -> Array:
         """Results for the values, (n_components, n_distinct), row by row; 0 where missing."""
-        lengths = np.diff(self.starts, append=len(self.order))
-        rows = np.zeros((len(results), self.n_rows))
-        rows[:, self.order] = np.repeat(results, lengths, axis=1)
-        return rows
+        if len(self.order) < len(self.places):
+            results = np.concatenate([results, np.zeros((len(results), 1))], axis=1)
+        return np.take(results, self.places, axis=1)
 
     def merge(self, resp: Array) -> ValueWeights:
         """The weight of every value from those of the rows, (n_components, n_rows)."""
@@ -73,7 +66,9 @@ def distinct_values(column: Array) -> DistinctValues:
     first = np.ones(n_observed, dtype=bool)
     first[1:] = ascending[1:] != ascending[:-1]
     starts = np.flatnonzero(first)
-    return DistinctValues(ascending[starts], order, starts, len(column))
+    places = np.full(len(column), len(starts))
+    places[order] = np.cumsum(first) - 1
+    return DistinctValues(ascending[starts], order, starts, places)
 
 
 @dataclass(frozen=True)
