@@ -1,4 +1,4 @@
-"""Which rows are distinct, of all or of a sample: by their values, not by their order."""
+"""Which rows are distinct, of all or of a sample, and in what order passes go through them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel.em._rows import Rows
+from sklearn_genmodel.em._rows import MOST_KEPT, Rows
 
-__all__ = ["canonical_rows", "distinct_rows", "fingerprint", "row_sample"]
+__all__ = ["by_gaps", "canonical_rows", "distinct_rows", "fingerprint", "row_sample"]
 
 Array = NDArray[np.float64]
 
 # Up to this many values, data are always sorted and merged.
 SMALL_DATA = 2**19
+# In more rows than so many, those with the same gaps are brought together.
+SCATTERED = 2**13
 # A 16th of all hashes are below; so many rows tell how often rows repeat.
 SMALL_HASH, ENOUGH_TO_TELL = np.uint64(2**60), 10_000
 HASH_SEED = np.uint64(0x9E3779B97F4A7C15)
@@ -41,6 +43,26 @@ def canonical_rows(rows: Rows) -> Rows:
     if rows.X.size > SMALL_DATA and (stored or not _halved(_hashes(rows))):
         return rows
     return _distinct_rows_of(rows)
+
+
+def by_gaps(rows: Rows) -> Rows:
+    """Return the same rows, those whose missing values are in the same columns side by side.
+
+    What a pass computes for a pattern of missing values it computes in every block anew. Rows that
+    are too many to be copied stay as they are.
+
+    Parameters
+    ----------
+    rows : Rows
+
+    Returns
+    -------
+    rows : Rows
+    """
+    if type(rows.X) is not np.ndarray or len(rows) <= SCATTERED or rows.X.nbytes > MOST_KEPT:
+        return rows
+    gaps = np.packbits(np.isnan(rows.X), axis=1)
+    return rows.take(np.lexsort(gaps.T)) if gaps.any() else rows
 
 
 def _halved(hashes: NDArray[np.uint64]) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._contender import Contender
 from sklearn_genmodel.em._convergence import Convergence
-from sklearn_genmodel.em._distinct import canonical_rows, row_sample
+from sklearn_genmodel.em._distinct import by_gaps, canonical_rows, row_sample
 from sklearn_genmodel.em._effort import Effort, effort, larger_sample, sample_size
 from sklearn_genmodel.em._expectation import Theta
 from sklearn_genmodel.em._loop import BROKEN_RUN, EMResult, Monitor, Run, run_em
@@ -135,7 +135,7 @@ def fit_mixture(
     ValueError
         If there are fewer distinct rows than components, or every start breaks down.
     """
-    compact = canonical_rows(rows).kept()
+    compact = by_gaps(canonical_rows(rows)).kept()
     sample = row_sample(compact, sample_size(compact, options.n_components)).kept()
     _check_enough_rows(sample, options.n_components)
     pooled = family.pooled(sample.X, sample.weights)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_genmodel.em._rows import Block, Rows
+from sklearn_genmodel.em._rows import MOST_KEPT, Block, Rows
 from sklearn_genmodel.families import Family
 
 __all__ = ["prepared_chunks"]
 
-# What is kept for a fit takes no more bytes, and rows of few columns are laid out column by column.
-MOST_KEPT, FEW_COLUMNS = 2**28, 64
+# Rows of so few columns are laid out column by column.
+FEW_COLUMNS = 64
 
 Chunks = list[list[Block]]
 

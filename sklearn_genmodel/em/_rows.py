@@ -26,6 +26,8 @@ Map = Callable[..., Iterable[Any]]
 CACHE_FLOATS, MEMORY_FLOATS = 2**18, 3 * 2**18
 SMALLEST_BLOCK, ENOUGH_ROWS, LARGEST_BLOCK = 256, 6000, 32000
 CHUNKS, BLOCKS_PER_CHUNK = 12, 16
+# Copies that make the passes of a fit faster take no more bytes.
+MOST_KEPT = 2**28
 
 
 class Block(NamedTuple):
@@ -79,13 +81,13 @@ class Rows:
         """The same rows for many passes, which keep what they prepare of rows in memory."""
         return replace(self, memory={}) if type(self.X) is np.ndarray else self
 
-    def take(self, chosen: NDArray[np.bool_]) -> Rows:
-        """The rows chosen, with all that belongs to them."""
+    def take(self, chosen: NDArray[Any]) -> Rows:
+        """The rows chosen, with all that belongs to them; by position of rows in memory only."""
         weights = None if self.sample_weight is None else self.sample_weight[chosen]
         prior = None if self.resp_prior is None else self.resp_prior[chosen]
         return Rows(self._rows_at(chosen), weights, self.map, prior)
 
-    def _rows_at(self, chosen: NDArray[np.bool_]) -> Array:
+    def _rows_at(self, chosen: NDArray[Any]) -> Array:
         X: Any = self.X
         if isinstance(X, np.ndarray):
             return X[chosen]
