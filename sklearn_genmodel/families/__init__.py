@@ -8,11 +8,11 @@ from sklearn_genmodel.families._categorical import Categorical, CategoricalParam
 from sklearn_genmodel.families._columns import Columns
 from sklearn_genmodel.families._columnwise import ColumnwiseFamily
 from sklearn_genmodel.families._constraints import Constraints, tie_labels
+from sklearn_genmodel.families._covariances._factor import FactorCovariances
 from sklearn_genmodel.families._custom import CustomFamily, CustomParams
 from sklearn_genmodel.families._dirichlet import Dirichlet, DirichletParams
 from sklearn_genmodel.families._exponential import Exponential, ExponentialParams
 from sklearn_genmodel.families._exponential_family import ExponentialFamily
-from sklearn_genmodel.families._factor import FactorCovariances
 from sklearn_genmodel.families._gamma import Gamma, GammaParams
 from sklearn_genmodel.families._gaussian import Gaussian, GaussianParams
 from sklearn_genmodel.families._geometric import Geometric, GeometricParams
@@ -23,7 +23,7 @@ from sklearn_genmodel.families._laplace import Laplace, LaplaceParams
 from sklearn_genmodel.families._log_normal import LogNormal, LogNormalParams
 from sklearn_genmodel.families._multinomial import Multinomial, MultinomialParams
 from sklearn_genmodel.families._negative_binomial import NegativeBinomial, NegativeBinomialParams
-from sklearn_genmodel.families._normal_prior import NormalInverseWishart
+from sklearn_genmodel.families._normal._normal_prior import NormalInverseWishart
 from sklearn_genmodel.families._per_component import PerComponent, PerComponentParams
 from sklearn_genmodel.families._poisson import Poisson, PoissonParams
 from sklearn_genmodel.families._product import ProductParams

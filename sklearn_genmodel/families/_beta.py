@@ -10,8 +10,8 @@ from scipy.special import expit, logit
 
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._centered import CenteredColumns
-from sklearn_genmodel.families._newton import dirichlet_concentrations
-from sklearn_genmodel.families._special import (
+from sklearn_genmodel.families._numerics._newton import dirichlet_concentrations
+from sklearn_genmodel.families._numerics._special import (
     HALF_LOG_2PI,
     log_ratio,
     stirling_remainder,

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn_genmodel.families._arrays import TINY, Array, map_params
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._independent import IndependentColumns
+from sklearn_genmodel.families._numerics._special import HALF_LOG_2PI, stirling_remainder
 from sklearn_genmodel.families._prior import Prior
-from sklearn_genmodel.families._special import HALF_LOG_2PI, stirling_remainder
 from sklearn_genmodel.families._support import COUNTS, Support
 
 __all__ = ["Binomial", "BinomialParams"]

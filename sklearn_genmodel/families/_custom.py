@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Array, WeightedRows
 from sklearn_genmodel.families._base import Family
-from sklearn_genmodel.families._numerical_mle import FEW_STEPS, MOST_STEPS, maximize
+from sklearn_genmodel.families._numerics._numerical_mle import FEW_STEPS, MOST_STEPS, maximize
 from sklearn_genmodel.families._support import REALS, Support
 
 __all__ = ["CustomFamily", "CustomParams"]

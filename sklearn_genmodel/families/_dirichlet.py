@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._newton import dirichlet_concentrations
-from sklearn_genmodel.families._special import HALF_LOG_2PI, stirling_remainder, trigamma
+from sklearn_genmodel.families._numerics._newton import dirichlet_concentrations
+from sklearn_genmodel.families._numerics._special import HALF_LOG_2PI, stirling_remainder, trigamma
 from sklearn_genmodel.families._spikes import spikes
 from sklearn_genmodel.families._support import SHARES, Support
 from sklearn_genmodel.families._whole_rows import WholeRows

@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn_genmodel.families._arrays import Accumulate, Array, Kernel
 from sklearn_genmodel.families._base import Family
-from sklearn_genmodel.families._blas import thin_product, wide_product
+from sklearn_genmodel.families._numerics._blas import thin_product, wide_product
 
 __all__ = ["ExponentialFamily"]
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._centered import CenteredColumns
-from sklearn_genmodel.families._newton import gamma_shapes
-from sklearn_genmodel.families._special import (
+from sklearn_genmodel.families._numerics._newton import gamma_shapes
+from sklearn_genmodel.families._numerics._special import (
     HALF_LOG_2PI,
     log_excess,
     stirling_remainder,

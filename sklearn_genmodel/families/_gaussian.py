@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Array, Kernel, Shortened
 from sklearn_genmodel.families._base import Family
-from sklearn_genmodel.families._constants import (
+from sklearn_genmodel.families._constraints import Constraints, overwritten
+from sklearn_genmodel.families._normal._constants import (
     constant_moments,
     has_constants,
     shortened_pass,
 )
-from sklearn_genmodel.families._constraints import Constraints, overwritten
-from sklearn_genmodel.families._elliptical import Elliptical
-from sklearn_genmodel.families._moments import Moments, gaussian_kernel
-from sklearn_genmodel.families._observed import observed_moments
+from sklearn_genmodel.families._normal._elliptical import Elliptical
+from sklearn_genmodel.families._normal._moments import Moments, gaussian_kernel
+from sklearn_genmodel.families._normal._observed import observed_moments
 
 __all__ = ["Gaussian", "GaussianParams"]
 

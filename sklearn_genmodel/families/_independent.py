@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel, map_params
 from sklearn_genmodel.families._base import Family
-from sklearn_genmodel.families._blas import thin_product, wide_product
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
+from sklearn_genmodel.families._numerics._blas import thin_product, wide_product
 from sklearn_genmodel.families._prior import Prior, known_prior, resolved_prior
 
 __all__ = ["IndependentColumns"]

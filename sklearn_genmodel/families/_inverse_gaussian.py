@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._centered import CenteredColumns
-from sklearn_genmodel.families._special import HALF_LOG_2PI
+from sklearn_genmodel.families._numerics._special import HALF_LOG_2PI
 from sklearn_genmodel.families._support import POSITIVE, Support
 
 __all__ = ["InverseGaussian", "InverseGaussianParams"]

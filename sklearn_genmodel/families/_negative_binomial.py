@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._columnwise import ColumnwiseFamily, diagonal_covariance
-from sklearn_genmodel.families._newton import increasing_root
-from sklearn_genmodel.families._poisson_draws import poisson_draws
-from sklearn_genmodel.families._special import (
+from sklearn_genmodel.families._numerics._newton import increasing_root
+from sklearn_genmodel.families._numerics._poisson_draws import poisson_draws
+from sklearn_genmodel.families._numerics._special import (
     digamma_gap,
     digamma_gap_slope,
     stirling_remainder,

@@ -13,7 +13,7 @@ from sklearn_genmodel._validation import Table
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._independent import IndependentColumns
-from sklearn_genmodel.families._poisson_draws import poisson_draws
+from sklearn_genmodel.families._numerics._poisson_draws import poisson_draws
 from sklearn_genmodel.families._poisson_exposure import Exposure
 from sklearn_genmodel.families._prior import Prior
 from sklearn_genmodel.families._support import COUNTS, Support

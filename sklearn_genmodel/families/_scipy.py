@@ -13,7 +13,7 @@ from scipy import stats
 
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._columnwise import ColumnwiseFamily, diagonal_covariance
-from sklearn_genmodel.families._numerical_mle import FEW_STEPS, MOST_STEPS, maximize
+from sklearn_genmodel.families._numerics._numerical_mle import FEW_STEPS, MOST_STEPS, maximize
 from sklearn_genmodel.families._spikes import spikes
 from sklearn_genmodel.families._support import Support
 

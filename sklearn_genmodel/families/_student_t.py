@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Array, Kernel
 from sklearn_genmodel.families._base import Family
-from sklearn_genmodel.families._elliptical import Elliptical
-from sklearn_genmodel.families._newton import gamma_shapes
-from sklearn_genmodel.families._observed import observed_medians
-from sklearn_genmodel.families._precisions import (
+from sklearn_genmodel.families._covariances._structures import divided
+from sklearn_genmodel.families._normal._elliptical import Elliptical
+from sklearn_genmodel.families._normal._observed import observed_medians
+from sklearn_genmodel.families._normal._precisions import (
     LARGEST_DOF,
     SMALLEST_DOF,
     ScaledMoments,
     StudentStats,
     student_kernel,
 )
-from sklearn_genmodel.families._structures import divided
+from sklearn_genmodel.families._numerics._newton import gamma_shapes
 
 __all__ = ["StudentT", "StudentTParams"]
 

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._bessel import (
+from sklearn_genmodel.families._independent import IndependentColumns
+from sklearn_genmodel.families._numerics._bessel import (
     bessel_ratio,
     concentrations_at,
     inverse_bessel_ratio,
     log_bessel,
 )
-from sklearn_genmodel.families._independent import IndependentColumns
 from sklearn_genmodel.families._spikes import spikes
 from sklearn_genmodel.families._support import ANGLES, Support
 

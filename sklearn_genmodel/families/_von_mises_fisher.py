@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Array
-from sklearn_genmodel.families._bessel import (
+from sklearn_genmodel.families._numerics._bessel import (
     bessel_ratio,
     concentrations_at,
     inverse_bessel_ratio,

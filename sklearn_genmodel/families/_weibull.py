@@ -10,8 +10,8 @@ from scipy.special import gammaln
 
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._columnwise import ColumnwiseFamily, diagonal_covariance
-from sklearn_genmodel.families._newton import increasing_root
-from sklearn_genmodel.families._special import log_ratio
+from sklearn_genmodel.families._numerics._newton import increasing_root
+from sklearn_genmodel.families._numerics._special import log_ratio
 from sklearn_genmodel.families._spikes import spikes
 from sklearn_genmodel.families._support import POSITIVE, Support
 

@@ -12,8 +12,8 @@ from sklearn_genmodel.families._arrays import TINY, Array, map_params
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._columnwise import ColumnwiseFamily, diagonal_covariance
 from sklearn_genmodel.families._independent import IndependentColumns
+from sklearn_genmodel.families._numerics._roots import falling_root
 from sklearn_genmodel.families._registry import resolve_family
-from sklearn_genmodel.families._roots import falling_root
 from sklearn_genmodel.families._support import Support
 
 __all__ = ["ZeroInflated", "ZeroInflatedParams"]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sklearn_genmodel.families._blas import has_small_kernels
+from sklearn_genmodel.families._numerics._blas import has_small_kernels
 
 __all__ = ["ACTIVATIONS", "Dense", "Workspace", "build_network", "is_dense_on_cpu"]
 

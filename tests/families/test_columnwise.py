@@ -16,9 +16,9 @@ from sklearn_genmodel.families import Gaussian, Poisson, PoissonParams
 from sklearn_genmodel.families._custom import CustomFamily, CustomParams
 from sklearn_genmodel.families._laplace import Laplace, LaplaceParams
 from sklearn_genmodel.families._negative_binomial import NegativeBinomial, NegativeBinomialParams
-from sklearn_genmodel.families._numerical_mle import maximize
-from sklearn_genmodel.families._poisson_draws import poisson_draws
-from sklearn_genmodel.families._roots import falling_root
+from sklearn_genmodel.families._numerics._numerical_mle import maximize
+from sklearn_genmodel.families._numerics._poisson_draws import poisson_draws
+from sklearn_genmodel.families._numerics._roots import falling_root
 from sklearn_genmodel.families._scipy import ScipyFamily, ScipyParams
 from sklearn_genmodel.families._support import Support
 from sklearn_genmodel.families._uniform import Uniform, UniformParams

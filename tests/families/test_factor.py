@@ -12,9 +12,9 @@ from sklearn import datasets
 from sklearn.decomposition import FactorAnalysis
 
 from sklearn_genmodel.em import Rows, Theta, blocked_step
-from sklearn_genmodel.families._factor import LOADINGS, NOISES, FactorCovariances
+from sklearn_genmodel.families._covariances._factor import LOADINGS, NOISES, FactorCovariances
+from sklearn_genmodel.families._covariances._structures import structure_of
 from sklearn_genmodel.families._gaussian import Gaussian, GaussianParams
-from sklearn_genmodel.families._structures import structure_of
 from sklearn_genmodel.testing import check_family
 
 RECORDS = Path(__file__).parents[1] / "references" / "reference_fits.json"

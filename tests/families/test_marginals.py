@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.em import Rows, Theta, blocked_step
 from sklearn_genmodel.families import Gaussian, GaussianParams
-from sklearn_genmodel.families._normal_prior import NormalInverseWishart
+from sklearn_genmodel.families._normal._normal_prior import NormalInverseWishart
 from sklearn_genmodel.families._student_t import StudentT, StudentTParams
 from sklearn_genmodel.testing import check_family
 

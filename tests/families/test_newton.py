@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 from scipy import optimize, special
 
-from sklearn_genmodel.families._bessel import bessel_ratio, inverse_bessel_ratio, log_bessel
-from sklearn_genmodel.families._newton import (
+from sklearn_genmodel.families._numerics._bessel import (
+    bessel_ratio,
+    inverse_bessel_ratio,
+    log_bessel,
+)
+from sklearn_genmodel.families._numerics._newton import (
     LARGEST_SHAPE,
     dirichlet_concentrations,
     gamma_shapes,
     increasing_root,
 )
-from sklearn_genmodel.families._special import (
+from sklearn_genmodel.families._numerics._special import (
     digamma_gap,
     digamma_gap_slope,
     inverse_digamma,

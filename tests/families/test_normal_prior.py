@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from sklearn_genmodel.families._covariances._structures import structure_of
 from sklearn_genmodel.families._gaussian import GaussianParams
-from sklearn_genmodel.families._moments import gaussian_kernel
-from sklearn_genmodel.families._normal_prior import NormalInverseWishart
-from sklearn_genmodel.families._structures import structure_of
+from sklearn_genmodel.families._normal._moments import gaussian_kernel
+from sklearn_genmodel.families._normal._normal_prior import NormalInverseWishart
 
 TYPES = ["full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"]
 CODES = [*TYPES, "VEI", "EVI", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV"]

@@ -8,8 +8,8 @@ from scipy.stats import multivariate_normal
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.em import Rows, Theta, blocked_step
 from sklearn_genmodel.families import Gaussian, GaussianParams, Poisson, StudentT
-from sklearn_genmodel.families._blas import thin_product, triangular_product, wide_product
-from sklearn_genmodel.families._features import weighing
+from sklearn_genmodel.families._normal._features import weighing
+from sklearn_genmodel.families._numerics._blas import thin_product, triangular_product, wide_product
 
 COVARIANCE_TYPES = ["full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"]
 

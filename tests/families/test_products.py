@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp, softmax
 
-from sklearn_genmodel.families import _blas
-from sklearn_genmodel.families._triangular import packed_form
+from sklearn_genmodel.families._covariances._triangular import packed_form
+from sklearn_genmodel.families._numerics import _blas
 from sklearn_genmodel.variational import log_normalize
 
 RNG = np.random.default_rng(0)

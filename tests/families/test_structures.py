@@ -14,10 +14,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.em import Rows, Theta, blocked_step
-from sklearn_genmodel.families._decompositions import lifted_at_equal_volume
+from sklearn_genmodel.families._covariances._decompositions import lifted_at_equal_volume
+from sklearn_genmodel.families._covariances._singular import thinnest
+from sklearn_genmodel.families._covariances._structures import structure_of
 from sklearn_genmodel.families._gaussian import Gaussian, GaussianParams
-from sklearn_genmodel.families._singular import thinnest
-from sklearn_genmodel.families._structures import structure_of
 from sklearn_genmodel.testing import check_family
 
 REFERENCES = Path(__file__).parents[1] / "references"

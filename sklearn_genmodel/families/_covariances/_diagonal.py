@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sklearn_genmodel.families._arrays import TINY, Array
-from sklearn_genmodel.families._blas import thin_product
-from sklearn_genmodel.families._covariance import Structure, normalizer
+from sklearn_genmodel.families._covariances._covariance import Structure, normalizer
+from sklearn_genmodel.families._numerics._blas import thin_product
 
 __all__ = ["Diagonal", "Spherical", "TiedDiagonal", "TiedSpherical"]
 

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._covariance import Structure
-from sklearn_genmodel.families._diagonal import (
+from sklearn_genmodel.families._covariances._covariance import Structure
+from sklearn_genmodel.families._covariances._diagonal import (
     Diagonal,
     Spherical,
     TiedDiagonal,
     TiedSpherical,
 )
-from sklearn_genmodel.families._eigen import EEV, EVE, EVV, VEE, VEV, VVE
-from sklearn_genmodel.families._eigen_diagonal import EVI, VEI
-from sklearn_genmodel.families._factor import LOADINGS, NOISES, Factor
-from sklearn_genmodel.families._full import Full, Tied
+from sklearn_genmodel.families._covariances._eigen import EEV, EVE, EVV, VEE, VEV, VVE
+from sklearn_genmodel.families._covariances._eigen_diagonal import EVI, VEI
+from sklearn_genmodel.families._covariances._factor import LOADINGS, NOISES, Factor
+from sklearn_genmodel.families._covariances._full import Full, Tied
 
 __all__ = ["divided", "structure_of"]
 
@@ -88,7 +88,7 @@ def structure_of(
 
     Examples
     --------
-    >>> from sklearn_genmodel.families._structures import structure_of
+    >>> from sklearn_genmodel.families._covariances._structures import structure_of
     >>> structure_of("VEV").n_parameters(n_components=3, n_features=4)
     24
     """

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._covariance import LOG_2PI, Structure
+from sklearn_genmodel.families._covariances._covariance import LOG_2PI, Structure
 
 __all__ = ["Conditional", "IncompleteRows", "condition", "packed"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import Bounds, minimize
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._factor_analysis import EPSILON, signed
+from sklearn_genmodel.families._covariances._factor_analysis import EPSILON, signed
 
 __all__ = ["common_loadings"]
 

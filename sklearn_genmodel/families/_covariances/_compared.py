@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._covariance import Structure
-from sklearn_genmodel.families._patterns import packed
+from sklearn_genmodel.families._covariances._covariance import Structure
+from sklearn_genmodel.families._covariances._patterns import packed
 
 __all__ = ["Compared", "fitted"]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dtrtri
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._triangles import lower_triangle, upper_triangle
+from sklearn_genmodel.families._covariances._triangles import lower_triangle, upper_triangle
 
 __all__ = [
     "from_log_cholesky",

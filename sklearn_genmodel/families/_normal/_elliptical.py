@@ -11,14 +11,20 @@ from sklearn.base import clone
 
 from sklearn_genmodel.families._arrays import TINY, Array, same_params
 from sklearn_genmodel.families._base import Family
-from sklearn_genmodel.families._covariance import Structure
-from sklearn_genmodel.families._fixed_point import settled_mle
-from sklearn_genmodel.families._moments import Moments
-from sklearn_genmodel.families._normal_prior import NormalInverseWishart
-from sklearn_genmodel.families._observed import observed_moments
-from sklearn_genmodel.families._patterns import condition, packed
-from sklearn_genmodel.families._singular import by_chance, flat_columns, on_few_rows, on_floor, sunk
-from sklearn_genmodel.families._structures import divided, structure_of
+from sklearn_genmodel.families._covariances._covariance import Structure
+from sklearn_genmodel.families._covariances._patterns import condition, packed
+from sklearn_genmodel.families._covariances._singular import (
+    by_chance,
+    flat_columns,
+    on_few_rows,
+    on_floor,
+    sunk,
+)
+from sklearn_genmodel.families._covariances._structures import divided, structure_of
+from sklearn_genmodel.families._normal._fixed_point import settled_mle
+from sklearn_genmodel.families._normal._moments import Moments
+from sklearn_genmodel.families._normal._normal_prior import NormalInverseWishart
+from sklearn_genmodel.families._normal._observed import observed_moments
 from sklearn_genmodel.families._support import REALS, Support
 
 __all__ = ["Elliptical"]

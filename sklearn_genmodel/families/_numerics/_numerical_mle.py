@@ -56,7 +56,7 @@ def maximize(objective: Objective, start: Array, n_steps: int = MOST_STEPS) -> A
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_genmodel.families._numerical_mle import maximize
+    >>> from sklearn_genmodel.families._numerics._numerical_mle import maximize
     >>> maximize(lambda x: np.log(x[..., 0]) - x[..., 0] / [2.0, 5.0], np.ones((2, 1))).round(8)
     array([[2.],
            [5.]])

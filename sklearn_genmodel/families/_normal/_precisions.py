@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Accumulate, Array, Kernel
-from sklearn_genmodel.families._covariance import LOG_2PI, Structure
-from sklearn_genmodel.families._moments import Moments, normal_densities
-from sklearn_genmodel.families._special import digamma_gap, stirling_remainder
+from sklearn_genmodel.families._covariances._covariance import LOG_2PI, Structure
+from sklearn_genmodel.families._normal._moments import Moments, normal_densities
+from sklearn_genmodel.families._numerics._special import digamma_gap, stirling_remainder
 
 __all__ = ["LARGEST_DOF", "SMALLEST_DOF", "ScaledMoments", "StudentStats", "student_kernel"]
 

@@ -6,12 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_genmodel.families import _triangular as triangular
 from sklearn_genmodel.families._arrays import TINY, Array
-from sklearn_genmodel.families._common_loadings import common_loadings
-from sklearn_genmodel.families._covariance import normalizer
-from sklearn_genmodel.families._factor_analysis import free_loadings, principal_loadings
-from sklearn_genmodel.families._full import Full
+from sklearn_genmodel.families._covariances import _triangular as triangular
+from sklearn_genmodel.families._covariances._common_loadings import common_loadings
+from sklearn_genmodel.families._covariances._covariance import normalizer
+from sklearn_genmodel.families._covariances._factor_analysis import (
+    free_loadings,
+    principal_loadings,
+)
+from sklearn_genmodel.families._covariances._full import Full
 
 __all__ = ["LOADINGS", "NOISES", "Factor", "FactorCovariances"]
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Shortened
-from sklearn_genmodel.families._blas import thin_product
-from sklearn_genmodel.families._covariance import Structure
-from sklearn_genmodel.families._features import first_order, natural_cancels
-from sklearn_genmodel.families._moments import Moments
+from sklearn_genmodel.families._covariances._covariance import Structure
+from sklearn_genmodel.families._normal._features import first_order, natural_cancels
+from sklearn_genmodel.families._normal._moments import Moments
+from sklearn_genmodel.families._numerics._blas import thin_product
 
 __all__ = ["constant_moments", "has_constants", "shortened_pass"]
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import logsumexp
 
-from sklearn_genmodel.families import _triangular as triangular
 from sklearn_genmodel.families._arrays import Array
+from sklearn_genmodel.families._covariances import _triangular as triangular
 
 __all__ = [
     "SMALLEST",

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._covariance import Structure
-from sklearn_genmodel.families._diagonal import Diagonal, Spherical
-from sklearn_genmodel.families._patterns import packed
+from sklearn_genmodel.families._covariances._covariance import Structure
+from sklearn_genmodel.families._covariances._diagonal import Diagonal, Spherical
+from sklearn_genmodel.families._covariances._patterns import packed
 
 __all__ = ["NormalInverseWishart", "PseudoMoments"]
 
@@ -68,8 +68,8 @@ class NormalInverseWishart:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_genmodel.families._normal_prior import NormalInverseWishart
-    >>> from sklearn_genmodel.families._structures import structure_of
+    >>> from sklearn_genmodel.families._normal._normal_prior import NormalInverseWishart
+    >>> from sklearn_genmodel.families._covariances._structures import structure_of
     >>> X = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 2.0]])
     >>> prior = NormalInverseWishart().resolved(X, None, 2, structure_of("full"))
     >>> prior.mean, prior.dof

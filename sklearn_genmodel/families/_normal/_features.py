@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._blas import thin_product, wide_product
-from sklearn_genmodel.families._covariance import LOG_2PI, Structure
+from sklearn_genmodel.families._covariances._covariance import LOG_2PI, Structure
+from sklearn_genmodel.families._numerics._blas import thin_product, wide_product
 
 __all__ = ["FeatureRows", "common_form", "first_order", "natural_cancels", "squares", "weighing"]
 

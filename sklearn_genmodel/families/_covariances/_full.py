@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_genmodel.families import _triangular as triangular
 from sklearn_genmodel.families._arrays import TINY, Array
-from sklearn_genmodel.families._blas import thin_product, triangular_product
-from sklearn_genmodel.families._covariance import LOG_2PI, Structure, normalizer
-from sklearn_genmodel.families._triangles import exceeds
+from sklearn_genmodel.families._covariances import _triangular as triangular
+from sklearn_genmodel.families._covariances._covariance import LOG_2PI, Structure, normalizer
+from sklearn_genmodel.families._covariances._triangles import exceeds
+from sklearn_genmodel.families._numerics._blas import thin_product, triangular_product
 
 __all__ = ["Full", "Tied"]
 

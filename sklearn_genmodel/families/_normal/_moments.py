@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel
-from sklearn_genmodel.families._covariance import LOG_2PI, Structure
-from sklearn_genmodel.families._features import common_form, squares, weighing
-from sklearn_genmodel.families._patterns import IncompleteRows, packed
+from sklearn_genmodel.families._covariances._covariance import LOG_2PI, Structure
+from sklearn_genmodel.families._covariances._patterns import IncompleteRows, packed
+from sklearn_genmodel.families._normal._features import common_form, squares, weighing
 
 __all__ = ["Densities", "Moments", "gaussian_kernel", "normal_densities"]
 

@@ -7,15 +7,15 @@ from abc import abstractmethod
 import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._compared import Compared, fitted
-from sklearn_genmodel.families._decompositions import (
+from sklearn_genmodel.families._covariances._compared import Compared, fitted
+from sklearn_genmodel.families._covariances._decompositions import (
     equal_volumes,
     lifted_at_equal_volume,
     lifted_in_proportion,
     proportional_values,
     regularized,
 )
-from sklearn_genmodel.families._diagonal import Diagonal
+from sklearn_genmodel.families._covariances._diagonal import Diagonal
 
 __all__ = ["EVI", "VEI", "n_decomposition_parameters"]
 

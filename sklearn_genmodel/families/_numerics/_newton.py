@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import digamma
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._special import (
+from sklearn_genmodel.families._numerics._special import (
     digamma_gap,
     digamma_gap_slope,
     inverse_digamma,
@@ -47,7 +47,7 @@ def increasing_root(
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_genmodel.families._newton import increasing_root
+    >>> from sklearn_genmodel.families._numerics._newton import increasing_root
     >>> root = increasing_root(
     ...     lambda x: (x**3 - [8.0, 27.0], 3.0 * x**2), np.ones(2), np.zeros(2), np.full(2, 9.0)
     ... )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._blas import thin_product
+from sklearn_genmodel.families._numerics._blas import thin_product
 
 __all__ = ["LOG_2PI", "Structure", "normalizer"]
 

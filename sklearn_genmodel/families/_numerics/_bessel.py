@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import gammaln, ive
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._newton import increasing_root
+from sklearn_genmodel.families._numerics._newton import increasing_root
 
 __all__ = ["bessel_ratio", "concentrations_at", "inverse_bessel_ratio", "log_bessel"]
 

@@ -12,8 +12,8 @@ from typing import ClassVar
 import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._compared import Compared, fitted
-from sklearn_genmodel.families._decompositions import (
+from sklearn_genmodel.families._covariances._compared import Compared, fitted
+from sklearn_genmodel.families._covariances._decompositions import (
     SMALLEST,
     equal_volumes,
     lifted_at_equal_volume,
@@ -22,15 +22,15 @@ from sklearn_genmodel.families._decompositions import (
     proportional_values,
     regularized,
 )
-from sklearn_genmodel.families._eigen_diagonal import n_decomposition_parameters
-from sklearn_genmodel.families._full import Full
-from sklearn_genmodel.families._orientation import (
+from sklearn_genmodel.families._covariances._eigen_diagonal import n_decomposition_parameters
+from sklearn_genmodel.families._covariances._full import Full
+from sklearn_genmodel.families._covariances._orientation import (
     axes_of_all,
     common_axes,
     mean_log_volume,
     total_log_volume,
 )
-from sklearn_genmodel.families._triangles import exceeds
+from sklearn_genmodel.families._covariances._triangles import exceeds
 
 __all__ = ["EEV", "EVE", "EVV", "VEE", "VEV", "VVE"]
 

@@ -1,0 +1,1 @@
+"""Structures of covariance matrices: how they are stored, inverted, estimated and kept regular."""

@@ -1,0 +1,1 @@
+"""Normal densities and moments, missing values and priors: what Gaussian and Student-t share."""
