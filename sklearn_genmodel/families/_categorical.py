@@ -10,15 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel._validation import Table
-from sklearn_genmodel.families._arrays import TINY, Array
+from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._exponential_family import ExponentialFamily
+from sklearn_genmodel.families._packed_labels import (
+    PackedLabels,
+    is_packable,
+    packed_kernel,
+    packed_labels,
+    packing,
+)
 from sklearn_genmodel.families._support import Support
 
 __all__ = ["Categorical", "CategoricalParams"]
 
 MOST_LISTED = 6
+# Tables of codes cost as much as the features of so many rows.
+MANY_ROWS = 5000
 NUMBERS = (int, float, np.number)
 
 
@@ -115,6 +124,21 @@ class Categorical(ExponentialFamily):
         log_probs = np.log(np.maximum(params.probs[:, *self._cells], TINY))
         return np.concatenate([np.zeros((len(log_probs), 1)), log_probs], axis=1)
 
+    def prepare(self, X: Array) -> Any:
+        """The features; of many rows with many levels, codes that several columns share."""
+        few = len(X) < MANY_ROWS or not is_packable(self._sizes)
+        return self.features(X) if few else packed_labels(X, self._sizes)
+
+    def kernel(self, params: CategoricalParams) -> Kernel:
+        """Prepare these parameters for a pass over blocks of rows."""
+        of_features = super().kernel(params)
+        of_codes = packed_kernel(self.natural(params)[:, 1:], self._sizes)
+
+        def block(rows: Any) -> tuple[Array, Accumulate]:
+            return of_codes(rows) if isinstance(rows, PackedLabels) else of_features(rows)
+
+        return block
+
     def m_step(self, stats: Array) -> CategoricalParams:
         """Shares of the levels among the labels observed, pseudo-observations included."""
         return CategoricalParams(self._shares(self._padded(stats)))
@@ -197,7 +221,9 @@ class Categorical(ExponentialFamily):
         return n_components * sum(len(labels) - 1 for labels in self._levels)
 
     def width(self, n_features: int, n_components: int | None = None) -> int:
-        """Number of levels of all columns."""
+        """Number of levels of all columns, or what codes of several columns take."""
+        if is_packable(self._sizes):
+            return 3 * packing(self._sizes, gaps=False).n_groups
         return int(self._starts[-1]) + 1
 
     def to_vector(self, params: CategoricalParams, like: CategoricalParams) -> Array:
@@ -254,16 +280,20 @@ class Categorical(ExponentialFamily):
         return self._strength > 0
 
     @property
+    def _sizes(self) -> tuple[int, ...]:
+        """Number of levels of every column, one more where unseen ones have a probability."""
+        unseen = int(self._smooth)
+        return tuple(len(labels) + unseen for labels in self._levels)
+
+    @property
     def _starts(self) -> NDArray[np.intp]:
         """Where the levels of every column start among those of all columns, and their number."""
-        unseen = int(self._smooth)
-        sizes = [len(labels) + unseen for labels in self._levels]
-        return np.cumsum([0, *sizes])
+        return np.cumsum([0, *self._sizes])
 
     @property
     def _cells(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Column and level of every place of ``probs`` that is in use."""
-        return _places(tuple(np.diff(self._starts).tolist()))
+        return _places(self._sizes)
 
     def _known(self, params: CategoricalParams) -> Array:
         """Probabilities given that the label is one of the levels."""

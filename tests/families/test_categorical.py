@@ -8,6 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.families import Bernoulli, BernoulliParams, Categorical, CategoricalParams
+from sklearn_genmodel.families._categorical import MANY_ROWS
+from sklearn_genmodel.families._packed_labels import PackedLabels
 from sklearn_genmodel.testing import check_family
 
 LEVELS = (("a", "b", "c"), ("x", "y"))
@@ -113,3 +115,31 @@ def test_codes_need_not_be_consecutive():
     drawn, _ = mixture.sample(100, 0)
     assert drawn.dtype == np.float64
     assert set(drawn[:, 0]) == {10.0, 20.0, 30.0}
+
+
+@pytest.mark.parametrize("holes", [False, True], ids=["complete", "holes"])
+@pytest.mark.parametrize("prior", [None, 1.0])
+@pytest.mark.parametrize("sizes", [(4,) * 20, (2,) * 40, (3000, 2, 1), (1, 7, 50, 3, 50)])
+def test_codes_that_columns_share_give_what_indicators_give(sizes, prior, holes):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, sizes, size=(MANY_ROWS, len(sizes))).astype(float)
+    if holes:
+        X[rng.random(X.shape) < 0.1] = np.nan
+        X[0] = np.nan
+    family = Categorical(prior, levels=[list(range(size)) for size in sizes])
+    resp = rng.dirichlet(np.ones(3), size=len(X))
+    params = family.weighted_mle(X, resp)
+    packed = family.prepare(X)
+    assert isinstance(packed, PackedLabels)
+    log_prob, accumulate = family.kernel(params)(packed)
+    features = family.features(X)
+    assert_allclose(log_prob, family.natural(params) @ features, rtol=1e-12, atol=1e-12)
+    assert_allclose(accumulate(resp.T), resp.T @ features.T, rtol=1e-11, atol=1e-12)
+
+
+def test_few_rows_and_few_levels_are_indicators():
+    family = Categorical(levels=[["a", "b", "c"]] * 20)
+    few = family.prepare(np.zeros((MANY_ROWS - 1, 20)))
+    assert few.shape == (61, MANY_ROWS - 1)
+    narrow = Categorical(levels=[["a", "b", "c"]] * 5).prepare(np.zeros((MANY_ROWS, 5)))
+    assert narrow.shape == (16, MANY_ROWS)
