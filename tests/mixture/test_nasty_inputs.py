@@ -181,6 +181,7 @@ LAST = {(i, j): 1.0 for i in range(15, 19) for j in (0, 3)}
         ("poisson", np.array([[1e160]]), 1),
         ("poisson", np.array([[0.0], [0.0], [2.8e19]]), 1),
         ("weibull", table_of(11, 3, {10: 1.0}).astype(np.float32), 2),
+        ("gaussian EVI", table_of(5, 3, {1: 1.0, (1, 1): 5.0299385636961686e57}), 2),
         ("tails", table_of(3, 5, {(1, 4): 1.0, 2: 1.0, (2, 4): 4.8e-278}), 3),
         (
             "student_t fixed",

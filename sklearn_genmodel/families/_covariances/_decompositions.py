@@ -134,7 +134,7 @@ def lifted_at_equal_volume(values: Array, bounds: Array) -> Array:
     max(w_kj t_k, b_j) is the maximum under the constraint. The sorted search is that of the
     projection onto a simplex.
     """
-    log_ratios = np.log(values / bounds)
+    log_ratios = np.log(values) - np.log(bounds)
     excess = float(np.maximum(log_ratios, 0.0).sum(axis=1).mean())
     ordered = np.sort(log_ratios, axis=1)[:, ::-1]
     shifts = (excess - np.cumsum(ordered, axis=1)) / np.arange(1, values.shape[1] + 1)
