@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 from sklearn.mixture._gaussian_mixture import _compute_precision_cholesky
 
-from sklearn_genmodel.em import Rows, Theta, blocked_step
+from sklearn_genmodel.em import Rows, Theta, blocked_step, kept
 from sklearn_genmodel.families import Gaussian, GaussianParams
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
@@ -71,7 +71,7 @@ def ours(start: Start, mapper: Any = map) -> Pass:
     @cache
     def step() -> Any:
         """Made in the first pass, which the copy of the rows by columns is a part of."""
-        return blocked_step(family, Rows(start.X, map=mapper).kept())
+        return blocked_step(family, kept(Rows(start.X, map=mapper)))
 
     def run() -> tuple[float, Any]:
         updated, bound = step()(theta)

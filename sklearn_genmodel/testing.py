@@ -179,7 +179,10 @@ def _check_statistics(family: Family, X: Array, resp: Array) -> None:
 
 
 def _check_kernel(family: Family, params: Any, X: Array, resp: Array) -> None:
-    log_prob, accumulate = family.kernel(params)(family.prepare(X))
+    kernel, rows = family.kernel(params), family.prepare(_read_only(X))
+    # Passes share what was prepared, and overwrite the densities.
+    kernel(_read_only(rows))[0][:] = np.nan
+    log_prob, accumulate = kernel(rows)
     stated = family.log_prob(X, params) - np.reshape(family.log_base_measure(X), (-1, 1))
     np.testing.assert_allclose(
         log_prob.T, stated, rtol=RTOL, atol=RTOL, err_msg="kernel and log_prob must agree"
@@ -189,6 +192,16 @@ def _check_kernel(family: Family, params: Any, X: Array, resp: Array) -> None:
         family.m_step(family.suffstats(X, resp, params)),
         "kernel and suffstats must agree",
     )
+
+
+def _read_only(prepared: Any) -> Any:
+    """The same, its arrays in nested tuples and lists made read-only."""
+    if isinstance(prepared, (tuple, list)):
+        for part in prepared:
+            _read_only(part)
+    elif isinstance(prepared, np.ndarray):
+        prepared.flags.writeable = False
+    return prepared
 
 
 def _check_components_apart(family: Family, X: Array, resp: Array) -> None:

@@ -9,6 +9,7 @@ from sklearn_genmodel.em._init import INIT_NAMES
 from sklearn_genmodel.em._loop import EMResult, Monitor, run_em
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._online import OnlineState, online_step
+from sklearn_genmodel.em._prepared import kept
 from sklearn_genmodel.em._rows import Rows, row_threads
 from sklearn_genmodel.em._shared_limit import SharedLimit
 from sklearn_genmodel.em._steps import blocked_step, lower_bound, map_rows, theta_from_resp
@@ -33,6 +34,7 @@ __all__ = [
     "distinct_rows",
     "fingerprint",
     "fit_mixture",
+    "kept",
     "lower_bound",
     "map_rows",
     "online_step",

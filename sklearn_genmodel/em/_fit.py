@@ -17,6 +17,7 @@ from sklearn_genmodel.em._effort import Effort, effort, larger_sample, sample_si
 from sklearn_genmodel.em._expectation import Theta
 from sklearn_genmodel.em._loop import BROKEN_RUN, EMResult, Monitor, Run, run_em
 from sklearn_genmodel.em._m_step import MStep
+from sklearn_genmodel.em._prepared import kept
 from sklearn_genmodel.em._rows import Rows
 from sklearn_genmodel.em._search import Search
 from sklearn_genmodel.em._steps import blocked_step, lower_bound, theta_from_resp
@@ -135,8 +136,9 @@ def fit_mixture(
     ValueError
         If there are fewer distinct rows than components, or every start breaks down.
     """
-    compact = by_gaps(canonical_rows(rows)).kept()
-    sample = row_sample(compact, sample_size(compact, options.n_components)).kept()
+    compact = canonical_rows(rows)
+    compact = kept(by_gaps(compact) if family.by_pattern else compact)
+    sample = kept(row_sample(compact, sample_size(compact, options.n_components)))
     _check_enough_rows(sample, options.n_components)
     pooled = family.pooled(sample.X, sample.weights)
     search = Search(
@@ -157,6 +159,8 @@ def fit_mixture(
         contenders = saved.contenders if saved else _contenders(search, rows, compact, options)
     except BROKEN_RUN as error:
         raise ValueError(f"No start could be made: {error}.{_dependence(dependent)}") from error
+    # Runs on all rows need the memory that passes over the sample have filled.
+    sample.memory.clear()
     attempts = Attempts(search, compact, options, monitor, journal)
     runs = list(attempts.runs(contenders, saved))
     if not runs:
@@ -250,7 +254,7 @@ def _contenders(search: Search, rows: Rows, compact: Rows, options: FitOptions) 
     n_larger = min(larger_sample(n_rows), len(compact))
     if sampled and n_larger > len(search.rows):
         winner = replace(contenders[0])
-        replace(search.runs, rows=row_sample(compact, n_larger).kept()).polish(winner)
+        replace(search.runs, rows=kept(row_sample(compact, n_larger))).polish(winner)
         contenders[0] = contenders[0] if winner.broken else winner
     return contenders
 

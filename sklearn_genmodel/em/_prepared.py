@@ -2,58 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+import numbers
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sklearn_genmodel.em._rows import MOST_KEPT, Block, Rows
 from sklearn_genmodel.families import Family
 
-__all__ = ["prepared_chunks"]
+__all__ = ["Memory", "kept", "prepared_chunks"]
 
-# Rows of so few columns are laid out column by column.
+# Rows of so few columns are laid out column by column, as passes read them fastest.
 FEW_COLUMNS = 64
 
-Chunks = list[list[Block]]
+
+class Kept(NamedTuple):
+    """All blocks, chunk by chunk, and whether they are prepared or only laid out."""
+
+    chunks: list[list[Block]]
+    prepared: bool
 
 
 class Memory:
-    """Blocks that a family has prepared, by their size.
+    """Blocks that passes over some rows have made for a family, by the size of the blocks."""
 
-    Parameters
-    ----------
-    family : Family
-    """
+    def __init__(self) -> None:
+        self.clear()
 
-    def __init__(self, family: Family) -> None:
+    def clear(self, family: Family | None = None) -> None:
+        """Forget everything, and begin with this family."""
         self.family = family
-        self.known: dict[int, Chunks | None] = {}
-        self.n_bytes = 0
+        self.known: dict[int, Kept | None] = {}
+        self.n_bytes = 0.0
 
-    def chunks(self, rows: Rows, slices: list[list[slice]]) -> Chunks | None:
-        """All blocks, prepared; None if they are too large to be kept.
+    def blocks(self, family: Family, rows: Rows, slices: list[list[slice]]) -> Kept | None:
+        """All blocks as they are kept, made if need be; None if they are too large.
 
         Parameters
         ----------
+        family : Family
         rows : Rows
         slices : list of list of slice
             Those of the blocks, chunk by chunk.
         """
+        if family is not self.family:
+            self.clear(family)
         size = slices[0][0].stop
         if size not in self.known:
-            first = next(_laid_out(self.family, rows, slices[0][:1]))
-            n_bytes = _n_bytes(first) * len(rows) // size
-            if n_bytes > MOST_KEPT:
-                self.known[size] = None
-                return None
-            if self.n_bytes + n_bytes > MOST_KEPT:
-                self.known, self.n_bytes = {}, 0
-            self.n_bytes += n_bytes
-            self.known[size] = list(
-                rows.map(lambda chunk: list(_laid_out(self.family, rows, chunk)), slices)
-            )
+            kept = self._made(rows, slices, family.prepare)
+            self.known[size] = kept or self._made(rows, slices, None)
         return self.known[size]
+
+    def _made(
+        self, rows: Rows, slices: list[list[slice]], prepare: Callable[[Any], Any] | None
+    ) -> Kept | None:
+        """Make all blocks if, going by the first, they fit; older ones make room for them."""
+        first = next(_laid_out(rows, slices[0][:1], prepare))
+        n_bytes = _n_bytes(first[1:]) * len(rows) / first.n_rows
+        if n_bytes > MOST_KEPT:
+            return None
+        if self.n_bytes + n_bytes > MOST_KEPT:
+            self.clear(self.family)
+        self.n_bytes += n_bytes
+        made = rows.map(lambda chunk: list(_laid_out(rows, chunk, prepare)), slices)
+        return Kept(list(made), prepare is not None)
+
+
+def kept(rows: Rows) -> Rows:
+    """The same rows for many passes, which keep what they make of rows in memory.
+
+    Parameters
+    ----------
+    rows : Rows
+
+    Returns
+    -------
+    rows : Rows
+    """
+    return replace(rows, memory=Memory()) if type(rows.X) is np.ndarray else rows
 
 
 def prepared_chunks(family: Family, rows: Rows, width: int) -> list[Iterable[Block]]:
@@ -72,30 +100,36 @@ def prepared_chunks(family: Family, rows: Rows, width: int) -> list[Iterable[Blo
         Of rows that are not kept, each can be gone through once.
     """
     slices = rows.chunks(width)
-    if rows.memory is not None and slices:
-        memory = rows.memory.get("prepared")
-        if memory is None or memory.family is not family:
-            memory = rows.memory["prepared"] = Memory(family)
-        kept = memory.chunks(rows, slices)
-        if kept is not None:
-            return list(kept)
-    return [_prepared(family, rows.blocks(chunk)) for chunk in slices]
+    found = rows.memory.blocks(family, rows, slices) if rows.memory and slices else None
+    if found is None:
+        return [_prepared(rows.blocks(chunk), family.prepare) for chunk in slices]
+    if found.prepared:
+        return list(found.chunks)
+    return [_prepared(chunk, family.prepare) for chunk in found.chunks]
 
 
-def _prepared(family: Family, blocks: Iterable[Block]) -> Iterator[Block]:
-    return (block._replace(X=family.prepare(block.X)) for block in blocks)
+def _prepared(blocks: Iterable[Block], prepare: Callable[[Any], Any] | None) -> Iterator[Block]:
+    return (block._replace(X=prepare(block.X)) if prepare else block for block in blocks)
 
 
-def _laid_out(family: Family, rows: Rows, chunk: list[slice]) -> Iterator[Block]:
-    """Prepared blocks of rows whose columns, if these are few, follow each other."""
+def _laid_out(
+    rows: Rows, chunk: list[slice], prepare: Callable[[Any], Any] | None
+) -> Iterator[Block]:
+    """Blocks of rows whose columns, if these are few, follow each other."""
     blocks = rows.blocks(chunk)
     if rows.X.shape[1] <= FEW_COLUMNS:
         blocks = (block._replace(X=np.asfortranarray(block.X)) for block in blocks)
-    return _prepared(family, blocks)
+    return _prepared(blocks, prepare)
 
 
-def _n_bytes(prepared: Any) -> int:
-    """Size of all arrays in nested tuples."""
-    if isinstance(prepared, tuple):
-        return sum(map(_n_bytes, prepared))
-    return int(getattr(prepared, "nbytes", 0))
+def _n_bytes(prepared: Any) -> float:
+    """Size of all arrays in nested tuples and lists; infinite if something cannot be measured."""
+    return sum({id(part): size for part, size in _sizes(prepared)}.values())
+
+
+def _sizes(prepared: Any) -> Iterator[tuple[Any, float]]:
+    if isinstance(prepared, (tuple, list)):
+        for part in prepared:
+            yield from _sizes(part)
+    elif prepared is not None and not isinstance(prepared, numbers.Number):
+        yield prepared, getattr(prepared, "nbytes", np.inf)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
 
@@ -55,14 +55,14 @@ class Rows:
     Rows need not be in memory: anything with a length, a shape and slices will do.
 
     Chunks do not depend on the number of threads, and are reduced in order, so neither do results.
-    Passes keep what they prepare in ``memory``, if there is one.
+    Passes keep what they prepare in ``memory``, if there is one; see `kept`.
     """
 
     X: Array
     sample_weight: Array | None = None
     map: Map = map
     resp_prior: Array | None = None
-    memory: dict[str, Any] | None = None
+    memory: Any = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -76,10 +76,6 @@ class Rows:
     def weights(self) -> Array:
         """The weight of every row, 1 where none are given."""
         return np.ones(len(self)) if self.sample_weight is None else self.sample_weight
-
-    def kept(self) -> Rows:
-        """The same rows for many passes, which keep what they prepare of rows in memory."""
-        return replace(self, memory={}) if type(self.X) is np.ndarray else self
 
     def take(self, chosen: NDArray[Any]) -> Rows:
         """The rows chosen, with all that belongs to them; by position of rows in memory only."""

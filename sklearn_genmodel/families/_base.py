@@ -242,7 +242,8 @@ class Family(EngineHooks):
     def prepare(self, X: Array) -> Any:
         """What a kernel reads of a block of rows: all that depends on no parameter.
 
-        It is made once for the passes of a fit if there is memory for it, else in every pass.
+        It is made once for the passes of a fit if there is memory for it, else in every pass;
+        kernels must leave it as it is.
 
         Parameters
         ----------
@@ -251,7 +252,8 @@ class Family(EngineHooks):
         Returns
         -------
         prepared : object
-            The rows themselves; else arrays, in tuples, nested at will.
+            The rows themselves; else arrays and numbers, in tuples or lists, nested at will.
+            Whatever else is in it is not kept.
         """
         return X
 
@@ -271,6 +273,7 @@ class Family(EngineHooks):
             ``kernel(prepare(X_block))`` returns ``(log_prob, accumulate)``: the log-densities
             without `log_base_measure`, as (n_components, n_rows), and a function that maps weights
             of that shape to the block's sufficient statistics, before the same thread's next block.
+            The log-densities are overwritten: they are to share no memory with what was prepared.
         """
 
         def block(X: Array) -> tuple[Array, Accumulate]:

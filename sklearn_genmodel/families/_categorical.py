@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
@@ -302,7 +302,7 @@ class Categorical(ExponentialFamily):
         return np.asarray(known / known.sum(axis=2, keepdims=True))
 
 
-@cache
+@lru_cache(maxsize=64)
 def _places(sizes: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Column and level of every level of columns that have so many."""
     columns = np.repeat(np.arange(len(sizes)), sizes)

@@ -79,7 +79,7 @@ class CenteredColumns(IndependentColumns):
     def suffstats(self, X: Array, resp: Array, params: Any = None) -> Any:
         """Sums about the current centres, or about the middle of these rows at a start."""
         if params is not None:
-            return self.kernel(params)(X)[1](resp.T)
+            return self.kernel(params)(self.prepare(X))[1](resp.T)
         origin = self._middle(X)
         origins = np.repeat(origin[None], resp.shape[1], axis=0)
         return CenteredSums(self, origins, _AboutOrigin(self, origin).suffstats(X, resp))

@@ -133,7 +133,7 @@ class ColumnwiseFamily(Family):
 
     def suffstats(self, X: Array, resp: Array, params: Any = None) -> WeightedValues:
         """The distinct values of every column with their weights."""
-        part = tuple(own.merge(resp.T) for own in self.prepare(X))
+        part = tuple(distinct_values(column).merge(resp.T) for column in X.T)
         return WeightedValues((part,), params)
 
     def m_step(self, stats: WeightedValues) -> Any:

@@ -25,6 +25,11 @@ class Composite(Family):
         return all(member.allow_nan for member in self.members())
 
     @property
+    def by_pattern(self) -> bool:
+        """Whether some member computes something for every pattern of missing values."""
+        return any(member.by_pattern for member in self.members())
+
+    @property
     def grows(self) -> bool:
         """Whether the statistics of some member grow with the data."""
         return any(member.grows for member in self.members())

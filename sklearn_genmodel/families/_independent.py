@@ -10,22 +10,27 @@ from numpy.typing import NDArray
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel, map_params
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
-from sklearn_genmodel.families._numerics._blas import thin_product, wide_product
+from sklearn_genmodel.families._numerics._blas import LEAST_TERMS, thin_product, wide_product
 from sklearn_genmodel.families._prior import Prior, known_prior, resolved_prior
 
 __all__ = ["IndependentColumns"]
 
 
 class PreparedColumns(NamedTuple):
-    """Statistics of a block of rows, and where they were observed.
+    """Statistics of a block of rows as they lie, t_1, t_2, ..., (n_rows, n_features) each."""
 
-    ``statistics``, (1 + n_statistics * n_features, n_rows), has a row of ones, then t_1 of every
-    column, then t_2 ..., 0 where a value is missing; ``seen``, (n_features, n_rows), is 1 where one
-    was observed, None if all were.
+    statistics: tuple[Array, ...]
+
+
+class MaskedColumns(NamedTuple):
+    """Statistics of rows some values of which are missing, and where they were observed.
+
+    ``values`` has shape (n_statistics * n_features, n_rows), 0 where a value is missing; ``seen``,
+    (n_features, n_rows), is 1 where one was observed.
     """
 
-    statistics: Array
-    seen: Array | None
+    values: Array
+    seen: Array
 
 
 class IndependentColumns(Family):
@@ -123,7 +128,7 @@ class IndependentColumns(Family):
 
     def suffstats(self, X: Array, resp: Array, params: Any = None) -> Array:
         """Weighted sums and counts, (n_components, n_statistics + 1, n_features)."""
-        return _moments(resp.T, self.prepare(X), X.shape[1])
+        return _moments(resp.T, self._prepared(X))
 
     def m_step(self, stats: Array) -> Any:
         """From the weighted means of the statistics observed, pseudo-observations included."""
@@ -147,29 +152,25 @@ class IndependentColumns(Family):
         stats = stats if prior is None else stats + prior.pseudo_statistics
         return stats[:, :-1], stats[:, -1:]
 
-    def prepare(self, X: Array) -> PreparedColumns:
-        """The statistics of the rows, one after the other."""
-        parts = [part.T for part in self.statistics(X)]
-        statistics = np.concatenate([np.ones((1, len(X))), *parts])
-        if not np.isnan(X.sum()):
-            return PreparedColumns(statistics, None)
-        missing = np.isnan(X.T)
-        statistics[1:].reshape(len(parts), *missing.shape)[:, missing] = 0.0
-        return PreparedColumns(statistics, 1.0 - missing)
+    def prepare(self, X: Array) -> Any:
+        """The statistics of the rows."""
+        return self._prepared(X)
 
     def kernel(self, params: Any) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
         *linear, constant = self.coefficients(params)
-        coefficients = np.concatenate([constant.sum(axis=1, keepdims=True), *linear], axis=1)
-        unconditional = np.concatenate([np.zeros((len(constant), 1)), *linear], axis=1)
+        coefficients, constants = np.concatenate(linear, axis=1), constant.sum(axis=1)[:, None]
 
-        def block(rows: PreparedColumns) -> tuple[Array, Accumulate]:
-            if rows.seen is None:
-                log_prob = wide_product(coefficients, rows.statistics)
-            else:
-                log_prob = wide_product(unconditional, rows.statistics)
+        def block(rows: PreparedColumns | MaskedColumns) -> tuple[Array, Accumulate]:
+            if isinstance(rows, MaskedColumns):
+                log_prob = wide_product(coefficients, rows.values)
                 log_prob += wide_product(constant, rows.seen)
-            return log_prob, lambda resp: _moments(resp, rows, constant.shape[1])
+            else:
+                pairs = zip(linear, rows.statistics, strict=True)
+                products = [_coefficients_times(own, values) for own, values in pairs]
+                log_prob = sum(products[1:], products[0])
+                log_prob += constants
+            return log_prob, lambda resp: _moments(resp, rows)
 
         return block
 
@@ -206,6 +207,14 @@ class IndependentColumns(Family):
         """The marginal distribution: the columns are independent."""
         return self.marginal(params, np.flatnonzero(np.isnan(x)))
 
+    def _prepared(self, X: Array) -> PreparedColumns | MaskedColumns:
+        statistics = self.statistics(X)
+        if not np.isnan(X.sum()):
+            return PreparedColumns(statistics)
+        missing = np.isnan(X.T)
+        values = [np.where(missing, 0.0, statistic.T) for statistic in statistics]
+        return MaskedColumns(np.concatenate(values), 1.0 - missing)
+
 
 def check_all_or_none(name: str, n_fields: int, constraints: Constraints) -> None:
     """Refuse constraints on some parameters of a distribution: they are estimated together."""
@@ -219,11 +228,19 @@ def check_all_or_none(name: str, n_fields: int, constraints: Constraints) -> Non
         )
 
 
-def _moments(resp: Array, rows: PreparedColumns, n_features: int) -> Array:
+def _coefficients_times(coefficients: Array, values: Array) -> Array:
+    """Products of all components with rows, (K, n_rows), in the order that is quick for these."""
+    if values.flags.f_contiguous or values.shape[1] >= LEAST_TERMS:
+        return wide_product(coefficients, values.T)
+    return np.ascontiguousarray((values @ coefficients.T).T)
+
+
+def _moments(resp: Array, rows: PreparedColumns | MaskedColumns) -> Array:
     """Weighted sums of the statistics and counts, (n_components, n_statistics + 1, n_features)."""
     # In this order the long dimension is the one that BLAS adds up fastest.
-    sums = thin_product(rows.statistics, resp.T).T
-    moments = np.empty((len(resp), (sums.shape[1] - 1) // n_features + 1, n_features))
-    moments[:, :-1] = sums[:, 1:].reshape(len(resp), -1, n_features)
-    moments[:, -1] = sums[:, :1] if rows.seen is None else thin_product(rows.seen, resp.T).T
-    return moments
+    if isinstance(rows, MaskedColumns):
+        sums = thin_product(rows.values, resp.T).T.reshape(len(resp), -1, len(rows.seen))
+        return np.concatenate([sums, thin_product(rows.seen, resp.T).T[:, None]], axis=1)
+    parts = [thin_product(values.T, resp.T).T for values in rows.statistics]
+    counts = np.broadcast_to(resp.sum(axis=1, keepdims=True), parts[0].shape)
+    return np.stack([*parts, counts], axis=1)

@@ -49,16 +49,19 @@ class Packing(NamedTuple):
 
 
 class PackedLabels(NamedTuple):
-    """Codes of a block of rows: 1 at each code of a row, 0 elsewhere.
+    """A block of rows as the parts of a sparse matrix: 1 at each code of a row, 0 elsewhere.
 
-    ``matrix`` is (n_rows, n_codes), ``transposed`` the same as (n_codes, n_rows); ``arrays`` are
-    those that both consist of; ``gaps`` tells whether some labels are missing.
+    ``shape`` is (n_rows, n_codes); ``gaps`` tells whether some labels are missing.
     """
 
-    matrix: Any
-    transposed: Any
-    arrays: tuple[Any, ...]
+    parts: tuple[Any, ...]
+    shape: tuple[int, int]
     gaps: bool
+
+    @property
+    def matrix(self) -> Any:
+        """The matrix."""
+        return csr_array(self.parts, shape=self.shape)
 
 
 @lru_cache(maxsize=64)
@@ -124,13 +127,9 @@ def packed_labels(X: Array, sizes: tuple[int, ...]) -> PackedLabels:
     codes = np.empty((len(X), plan.n_groups), dtype=np.int32)
     for own, group, start in zip(codes.T, plan.groups, plan.starts, strict=False):
         own[:] = start + np.ravel_multi_index(labels[:, group].T, plan.radices[group])
-    arrays = (
-        np.ones(codes.size),
-        codes.ravel(),
-        np.arange(0, codes.size + 1, plan.n_groups, dtype=np.int32),
-    )
-    matrix = csr_array(arrays, shape=(len(X), plan.starts[-1]))
-    return PackedLabels(matrix, matrix.T, arrays, gaps)
+    starts = np.arange(0, codes.size + 1, plan.n_groups, dtype=np.int32)
+    parts = np.ones(codes.size), codes.ravel(), starts
+    return PackedLabels(parts, (len(X), plan.starts[-1]), gaps)
 
 
 def packed_kernel(
@@ -159,14 +158,14 @@ def packed_kernel(
         return np.concatenate(tables)
 
     def block(rows: PackedLabels) -> tuple[Array, Accumulate]:
-        plan = packing(sizes, gaps=rows.gaps)
+        plan, matrix = packing(sizes, gaps=rows.gaps), rows.matrix
 
         def accumulate(resp: Array) -> Array:
-            sums = rows.transposed @ np.ascontiguousarray(resp.T)
+            sums = matrix.T @ np.ascontiguousarray(resp.T)
             parts = np.split(sums, plan.starts[1:-1])
             levels = [member @ part for member, part in zip(plan.members, parts, strict=True)]
             return np.concatenate([resp.sum(axis=1)[None], *levels]).T
 
-        return np.ascontiguousarray((rows.matrix @ table(gaps=rows.gaps)).T), accumulate
+        return np.ascontiguousarray((matrix @ table(gaps=rows.gaps)).T), accumulate
 
     return block

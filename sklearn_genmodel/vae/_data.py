@@ -39,7 +39,7 @@ class Scaling(NamedTuple):
     def log_jacobian(self, X: Array) -> Array:
         """What turns log-densities of rows in the model's units into those of the data: (n,)."""
         # A product of matrices would round a row as its place among the others tells it to.
-        log_scale, missing = np.log(self.scale), np.isnan(X)
+        log_scale, missing = np.log(self.scale), np.isnan(np.ascontiguousarray(X))
         if not missing.any():
             return np.full(len(X), -log_scale.sum())
         return -np.where(missing, 0.0, log_scale).sum(axis=1)

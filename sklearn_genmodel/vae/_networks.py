@@ -133,7 +133,7 @@ def _with_bias(layer: nn.Linear) -> Any:
 
 
 def _ones_last(weight: Any, n_rows: int, n_draws: int) -> Any:
-    """Memory for the rows that a product takes, whose last column is for the constants."""
+    """Memory for the rows that a product takes, the last column of ones if there are constants."""
     width = -(-len(weight) // ALIGNED) * ALIGNED
     return weight.new_ones(n_rows, n_draws, width)[..., : len(weight)]
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_genmodel.em import Rows, Theta, blocked_step, lower_bound
+from sklearn_genmodel import EMMixture
+from sklearn_genmodel.em import Rows, Theta, _prepared, blocked_step, kept, lower_bound
 from sklearn_genmodel.em._distinct import SCATTERED, by_gaps
 from sklearn_genmodel.families import (
     Bernoulli,
@@ -55,9 +56,9 @@ def test_kept_rows_give_what_others_give(name, holes):
     if holes:
         X = np.where(np.random.default_rng(1).random(X.shape) < 0.1, np.nan, X)
     weights = np.random.default_rng(2).uniform(0.5, 2.0, len(X))
-    theta, rows = start(family, X), Rows(X, weights)
-    kept, other = rows.kept(), rows
-    one, two = blocked_step(family, kept), blocked_step(family, other)
+    theta, other = start(family, X), Rows(X, weights)
+    rows = kept(other)
+    one, two = blocked_step(family, rows), blocked_step(family, other)
     expected, found = theta, theta
     for _ in range(3):
         (found, bound), (expected, known) = one(found), two(expected)
@@ -65,7 +66,18 @@ def test_kept_rows_give_what_others_give(name, holes):
     assert_allclose(
         family.log_prob(X[:50], found.params), family.log_prob(X[:50], expected.params), rtol=1e-8
     )
-    assert lower_bound(family, found, kept) == pytest.approx(lower_bound(family, found, other))
+    assert lower_bound(family, found, rows) == pytest.approx(lower_bound(family, found, other))
+
+
+def test_rows_of_many_columns_are_kept_as_they_lie():
+    X = np.random.default_rng(0).poisson(2.0, size=(7000, 70)).astype(float)
+    theta, rows = start(Poisson(), X), kept(Rows(X))
+    step, expected = blocked_step(Poisson(), rows), blocked_step(Poisson(), Rows(X))
+    step(theta)
+    assert step(theta)[1] == pytest.approx(expected(theta)[1], rel=1e-13)
+    (known,) = rows.memory.known.values()
+    blocks = (block for chunk in known.chunks for block in chunk)
+    assert all(np.shares_memory(block.X.statistics[0], X) for block in blocks)
 
 
 class Counting(Bernoulli):
@@ -94,30 +106,77 @@ def passes(family, rows, n_passes=5):
 
 
 def test_rows_are_prepared_once_where_they_are_kept(counting):
-    kept = passes(counting, Rows(LABELS).kept())
+    found = passes(counting, kept(Rows(LABELS)))
     size = Rows(LABELS).chunks(counting.width(3, 2) + 2)[0][0].stop
     # Once, and a first block to see how much memory that takes.
     assert Counting.n_rows == N_ROWS + size
     Counting.n_rows = 0
-    assert_allclose(passes(counting, Rows(LABELS)), kept, rtol=1e-13)
+    assert_allclose(passes(counting, Rows(LABELS)), found, rtol=1e-13)
     assert Counting.n_rows == 5 * N_ROWS
 
 
-def test_rows_that_would_fill_memory_are_not_kept(counting, monkeypatch):
-    expected = passes(counting, Rows(LABELS).kept())
-    monkeypatch.setattr("sklearn_genmodel.em._prepared.MOST_KEPT", LABELS.nbytes // 2)
-    Counting.n_rows = 0
-    assert_allclose(passes(counting, Rows(LABELS).kept()), expected, rtol=1e-13)
-    assert Counting.n_rows > 5 * N_ROWS
+class Doubling(Counting):
+    """Prepares twice as much as the rows are."""
+
+    def prepare(self, X):
+        return [np.repeat(X, 2, axis=1), super().prepare(X)]
+
+    def kernel(self, params):
+        kernel = super().kernel(params)
+        return lambda rows: kernel(rows[1])
+
+
+@pytest.mark.parametrize(("share", "laid_out"), [(2.0, True), (0.5, False)])
+def test_rows_are_laid_out_where_what_is_prepared_of_them_is_too_much(share, laid_out, monkeypatch):
+    expected = passes(Doubling(), kept(Rows(LABELS)))
+    monkeypatch.setattr(_prepared, "MOST_KEPT", int(share * LABELS.nbytes))
+    Doubling.n_rows, rows = 0, kept(Rows(LABELS))
+    assert_allclose(passes(Doubling(), rows), expected, rtol=1e-13)
+    assert Doubling.n_rows > 5 * N_ROWS
+    (known,) = rows.memory.known.values()
+    assert (known is not None) == laid_out
+    if laid_out:
+        assert not known.prepared
+        assert known.chunks[0][0].X.flags.f_contiguous
+
+
+def test_what_cannot_be_measured_is_not_kept():
+    class Dictionary(Bernoulli):
+        def prepare(self, X):
+            return {"rows": super().prepare(X)}
+
+        def kernel(self, params):
+            kernel = super().kernel(params)
+            return lambda rows: kernel(rows["rows"])
+
+    rows = kept(Rows(LABELS))
+    assert_allclose(passes(Dictionary(), rows), passes(Bernoulli(), Rows(LABELS)), rtol=1e-13)
+    (known,) = rows.memory.known.values()
+    assert not known.prepared
+
+
+def test_an_array_that_several_families_share_counts_once():
+    array = np.zeros(1000)
+    assert _prepared._n_bytes(((array, 0.0), [array, None], 3)) == array.nbytes
+
+
+def test_blocks_of_another_size_make_room_for_themselves(monkeypatch):
+    family, rows = Bernoulli(), kept(Rows(LABELS))
+    monkeypatch.setattr(_prepared, "MOST_KEPT", int(1.5 * LABELS.nbytes))
+    for size in (4000, 8000, 4000):
+        slices = [[slice(i, min(i + size, N_ROWS))] for i in range(0, N_ROWS, size)]
+        assert rows.memory.blocks(family, rows, slices).prepared
+        assert list(rows.memory.known) == [size]
+        assert rows.memory.n_bytes <= _prepared.MOST_KEPT
 
 
 def test_what_is_kept_is_kept_for_its_family(counting):
-    rows = Rows(LABELS).kept()
+    rows = kept(Rows(LABELS))
     passes(counting, rows)
     other = CASES["categorical"][0]
     theta = start(other, LABELS)
     (_, bound), (_, expected) = (
-        blocked_step(other, some)(theta) for some in (rows, Rows(LABELS).kept())
+        blocked_step(other, some)(theta) for some in (rows, kept(Rows(LABELS)))
     )
     assert bound == expected
 
@@ -138,3 +197,21 @@ def test_rows_without_gaps_and_few_rows_stay():
     complete, few = Rows(LABELS), Rows(np.full((SCATTERED, 2), np.nan))
     assert by_gaps(complete) is complete
     assert by_gaps(few) is few
+
+
+@pytest.mark.parametrize(("family", "sorts"), [(Gaussian(), True), (Poisson(), False)])
+def test_fits_of_families_with_patterns_bring_gaps_together(family, sorts, monkeypatch):
+    X = np.where(np.random.default_rng(3).random(COUNTS.shape) < 0.2, np.nan, COUNTS + 1.0)
+    X += np.random.default_rng(4).integers(500, size=X.shape)
+    seen = []
+    original = Rows.blocks
+
+    def blocks(self, chunk):
+        seen.append(self.X)
+        return original(self, chunk)
+
+    monkeypatch.setattr(Rows, "blocks", blocks)
+    EMMixture(1, family=family).fit(X)
+    largest = [rows for rows in seen if len(rows) > N_ROWS // 2]
+    changes = {int((np.diff(np.isnan(rows), axis=0) != 0).any(axis=1).sum()) for rows in largest}
+    assert (min(changes) < 8) == sorts

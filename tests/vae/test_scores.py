@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 torch = pytest.importorskip("torch")
 
-from sklearn_genmodel.vae import VAEEstimator  # noqa: E402
+from sklearn_genmodel.vae import VAEEstimator, _networks  # noqa: E402
 from sklearn_genmodel.vae._outputs import row_densities  # noqa: E402
 
 
@@ -45,9 +45,11 @@ def test_scores_of_narrow_networks_are_those_of_the_row_alone(n_columns, n_draws
     assert_allclose(alone, scores[:20], rtol=1e-13)
 
 
+@pytest.mark.parametrize("wide", [True, False], ids=["wide parts", "narrow parts"])
 @pytest.mark.parametrize("likelihood", ["gaussian", "poisson"])
-def test_scores_of_wide_networks_are_those_of_the_row_alone(likelihood):
+def test_scores_of_wide_networks_are_those_of_the_row_alone(likelihood, wide, monkeypatch):
     """BLAS rounds by the place in a product: with 16 outputs and more, on some processors."""
+    monkeypatch.setattr(_networks, "has_small_kernels", lambda: wide)
     X = np.round(load_digits().data[:300, 1:])
     vae = VAEEstimator(3, likelihood=likelihood, max_epochs=2, n_score_draws=25, random_state=0)
     scores = vae.fit(X).score_samples(X)

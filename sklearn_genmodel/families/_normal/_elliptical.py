@@ -68,6 +68,11 @@ class Elliptical(Family):
         )
 
     @property
+    def by_pattern(self) -> bool:
+        """The columns that are missing are regressed on the others."""
+        return True
+
+    @property
     def shared(self) -> frozenset[str]:
         """The scatter matrices, if there is but one."""
         return frozenset({self.scatter_name} if self._structure.shared else ())
@@ -116,13 +121,13 @@ class Elliptical(Family):
 
     def log_prob(self, X: Array, params: Any) -> Array:
         """Log-density of every row's observed columns under every component, in nats."""
-        log_prob, _ = self.kernel(params)(X)
+        log_prob, _ = self.kernel(params)(self.prepare(X))
         return log_prob.T
 
     def suffstats(self, X: Array, resp: Array, params: Any = None) -> Any:
         """Expected moments under the current parameters, or under crude ones at a start."""
         params = self._start(X, resp) if params is None else params
-        return self.kernel(params)(X)[1](np.ascontiguousarray(resp.T))
+        return self.kernel(params)(self.prepare(X))[1](np.ascontiguousarray(resp.T))
 
     def weighted_mle(self, X: Array, resp: Array) -> Any:
         """Estimates at which the expected moments that they imply give the same again."""
