@@ -179,7 +179,7 @@ def _check_statistics(family: Family, X: Array, resp: Array) -> None:
 
 
 def _check_kernel(family: Family, params: Any, X: Array, resp: Array) -> None:
-    kernel, rows = family.kernel(params), family.prepare(_read_only(X))
+    kernel, rows = family.kernel(params), family.prepare(_read_only(X.copy()))
     # Passes share what was prepared, and overwrite the densities.
     kernel(_read_only(rows))[0][:] = np.nan
     log_prob, accumulate = kernel(rows)

@@ -164,7 +164,7 @@ def reduce_prepared(
     theta: Theta,
     rows: Rows,
 ) -> Any:
-    """The same over blocks as the kernels of a family read them."""
+    """Merge a function's results over all blocks as the kernels of a family read them."""
 
     def run(chunk: Iterable[Block]) -> Any:
         return reduce(merge, map(function, chunk))

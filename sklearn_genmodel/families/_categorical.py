@@ -132,6 +132,8 @@ class Categorical(ExponentialFamily):
     def kernel(self, params: CategoricalParams) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
         of_features = super().kernel(params)
+        if not is_packable(self._sizes):
+            return of_features
         of_codes = packed_kernel(self.natural(params)[:, 1:], self._sizes)
 
         def block(rows: Any) -> tuple[Array, Accumulate]:

@@ -208,10 +208,9 @@ class IndependentColumns(Family):
         return self.marginal(params, np.flatnonzero(np.isnan(x)))
 
     def _prepared(self, X: Array) -> PreparedColumns | MaskedColumns:
-        statistics = self.statistics(X)
-        if not np.isnan(X.sum()):
+        statistics, missing = self.statistics(X), np.isnan(X.T)
+        if not missing.any():
             return PreparedColumns(statistics)
-        missing = np.isnan(X.T)
         values = [np.where(missing, 0.0, statistic.T) for statistic in statistics]
         return MaskedColumns(np.concatenate(values), 1.0 - missing)
 

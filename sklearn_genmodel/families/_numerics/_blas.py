@@ -68,7 +68,10 @@ def thin_product(a: Array, b: Array) -> Array:
     """
     n, width = len(b), b.shape[1] if b.ndim == 2 else 1
     size, n_rows = len(a) * width, FEW_SUMS // max(width, 1) // ROWS * ROWS
-    if FEW_SUMS < size <= MOST_SUMS and n_rows and has_small_kernels():
+    if FEW_SUMS < size <= MOST_SUMS and has_small_kernels():
+        if len(a) < width:
+            # Every part reads all of b, the larger one.
+            return thin_product(b.T, a.T).T
         rows = (slice(start, start + n_rows) for start in range(0, len(a), n_rows))
         return np.concatenate([thin_product(a[part], b) for part in rows])
     if size > FEW_SUMS or size * n <= FEW_TERMS or b.ndim < 2:
