@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
@@ -15,19 +14,18 @@ from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._exponential_family import ExponentialFamily
 from sklearn_genmodel.families._packed_labels import (
+    MANY_ROWS,
     PackedLabels,
     is_packable,
     packed_kernel,
     packed_labels,
-    packing,
+    packed_width,
+    places_of,
 )
-from sklearn_genmodel.families._support import Support
+from sklearn_genmodel.families._support import Support, listed
 
 __all__ = ["Categorical", "CategoricalParams"]
 
-MOST_LISTED = 6
-# Tables of codes cost as much as the features of so many rows.
-MANY_ROWS = 5000
 NUMBERS = (int, float, np.number)
 
 
@@ -104,7 +102,7 @@ class Categorical(ExponentialFamily):
         if any(len(set(labels)) < len(labels) for labels in levels):
             raise ValueError(f"levels={self.levels!r} names a label of a column twice.")
         return tuple(
-            Support(_described(labels), 0.0, len(labels), levels=labels, unseen=self._smooth)
+            Support(listed(labels), 0.0, len(labels), levels=labels, unseen=self._smooth)
             for labels in levels
         )
 
@@ -113,7 +111,7 @@ class Categorical(ExponentialFamily):
         starts = self._starts
         features = np.empty((starts[-1] + 1, len(X)))
         features[0] = 1.0
-        levels = np.arange(float(np.diff(starts).max()))[:, None]
+        levels = np.arange(float(max(self._sizes)))[:, None]
         columns = X.T if X.strides[0] == X.itemsize else np.ascontiguousarray(X.T)
         for (start, stop), codes in zip(pairwise((starts + 1).tolist()), columns, strict=True):
             features[start:stop] = codes == levels[: stop - start]
@@ -126,8 +124,8 @@ class Categorical(ExponentialFamily):
 
     def prepare(self, X: Array) -> Any:
         """The features; of many rows with many levels, codes that several columns share."""
-        few = len(X) < MANY_ROWS or not is_packable(self._sizes)
-        return self.features(X) if few else packed_labels(X, self._sizes)
+        packs = is_packable(self._sizes) and len(X) >= MANY_ROWS
+        return packed_labels(X, self._sizes) if packs else self.features(X)
 
     def kernel(self, params: CategoricalParams) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
@@ -181,7 +179,7 @@ class Categorical(ExponentialFamily):
 
     def _padded(self, stats: Array) -> Array:
         """Counts of levels, pseudo-observations included, in the places of ``probs``."""
-        sizes = np.diff(self._starts)
+        sizes = np.array(self._sizes)
         counts = np.zeros((len(stats), len(sizes), sizes.max()))
         counts[:, *self._cells] = stats[:, 1:] + np.repeat(self._strength / sizes, sizes)
         return counts
@@ -196,7 +194,7 @@ class Categorical(ExponentialFamily):
         """Log-likelihood of the pseudo-observations."""
         if not self._smooth:
             return 0.0
-        sizes = np.diff(self._starts)
+        sizes = np.array(self._sizes)
         return np.asarray(self.natural(params)[:, 1:] @ np.repeat(self._strength / sizes, sizes))
 
     def sample(
@@ -224,9 +222,7 @@ class Categorical(ExponentialFamily):
 
     def width(self, n_features: int, n_components: int | None = None) -> int:
         """Number of levels of all columns, or what codes of several columns take."""
-        if is_packable(self._sizes):
-            return 3 * packing(self._sizes, gaps=False).n_groups
-        return int(self._starts[-1]) + 1
+        return packed_width(self._sizes) if is_packable(self._sizes) else sum(self._sizes) + 1
 
     def to_vector(self, params: CategoricalParams, like: CategoricalParams) -> Array:
         """Square roots, a point on a sphere for every column: regular at the edges."""
@@ -241,8 +237,7 @@ class Categorical(ExponentialFamily):
 
     def embed(self, X: Array) -> Array:
         """Indicators of the levels, NaN where the label is missing."""
-        sizes = np.diff(self._starts)
-        missing = np.repeat(np.isnan(X), sizes, axis=1)
+        missing = np.repeat(np.isnan(X), self._sizes, axis=1)
         return np.where(missing, np.nan, self.features(X)[1:].T)
 
     def marginal(self, params: CategoricalParams, columns: NDArray[np.intp]) -> tuple[Family, Any]:
@@ -266,7 +261,7 @@ class Categorical(ExponentialFamily):
 
     @property
     def _padded_levels(self) -> tuple[tuple[Any, ...], ...]:
-        return tuple(tuple(range(size)) for size in np.diff(self._starts))
+        return tuple(tuple(range(size)) for size in self._sizes)
 
     @property
     def _strength(self) -> float:
@@ -295,22 +290,10 @@ class Categorical(ExponentialFamily):
     @property
     def _cells(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Column and level of every place of ``probs`` that is in use."""
-        return _places(self._sizes)
+        return places_of(self._sizes)
 
     def _known(self, params: CategoricalParams) -> Array:
         """Probabilities given that the label is one of the levels."""
         probs, n_levels = params.probs, [len(labels) for labels in self._levels]
         known = np.where(np.arange(probs.shape[2]) < np.reshape(n_levels, (-1, 1)), probs, 0.0)
         return np.asarray(known / known.sum(axis=2, keepdims=True))
-
-
-@lru_cache(maxsize=64)
-def _places(sizes: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Column and level of every level of columns that have so many."""
-    columns = np.repeat(np.arange(len(sizes)), sizes)
-    return columns, np.concatenate([np.arange(size) for size in sizes])
-
-
-def _described(labels: tuple[Any, ...]) -> str:
-    listed = ", ".join(map(repr, labels[:MOST_LISTED]))
-    return f"one of {listed}{', ...' if len(labels) > MOST_LISTED else ''}"

@@ -25,7 +25,7 @@ class Composite(Family):
         return all(member.allow_nan for member in self.members())
 
     @property
-    def by_pattern(self) -> bool:
+    def by_pattern(self) -> bool:  # type: ignore[override]
         """Whether some member computes something for every pattern of missing values."""
         return any(member.by_pattern for member in self.members())
 

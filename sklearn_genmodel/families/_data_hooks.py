@@ -19,6 +19,8 @@ class DataHooks(BaseEstimator):
     support: ClassVar[Support] = REALS
     allow_nan: ClassVar[bool] = False
     reads_tables: ClassVar[bool] = False
+    # Whether a pass computes something for every pattern of missing values.
+    by_pattern: ClassVar[bool] = False
 
     def column_supports(self, n_features: int) -> tuple[Support, ...]:
         """What each column may hold.

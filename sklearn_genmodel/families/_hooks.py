@@ -42,11 +42,6 @@ class EngineHooks(DataHooks):
         return np.zeros(n_components, dtype=np.intp)
 
     @property
-    def by_pattern(self) -> bool:
-        """Whether a pass computes something for every pattern of missing values."""
-        return False
-
-    @property
     def grows(self) -> bool:
         """Whether the statistics grow with the data, so that no stream can be learned from."""
         return False

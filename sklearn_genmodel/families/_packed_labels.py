@@ -17,7 +17,18 @@ from scipy.sparse import csr_array
 
 from sklearn_genmodel.families._arrays import Accumulate, Array
 
-__all__ = ["PackedLabels", "is_packable", "packed_kernel", "packed_labels", "packing"]
+__all__ = [
+    "MANY_ROWS",
+    "PackedLabels",
+    "is_packable",
+    "packed_kernel",
+    "packed_labels",
+    "packed_width",
+    "places_of",
+]
+
+# Tables of codes cost as much as the indicators of so many rows.
+MANY_ROWS = 5000
 
 # Columns share a code as long as their labels have so few combinations: tables then fit a cache.
 MOST_CODES = 1024
@@ -92,6 +103,18 @@ def packing(sizes: tuple[int, ...], *, gaps: bool) -> Packing:
 def is_packable(sizes: tuple[int, ...]) -> bool:
     """Whether codes are quicker than indicators."""
     return sum(sizes) > INDICATORS * (1 + packing(sizes, gaps=False).n_groups)
+
+
+def packed_width(sizes: tuple[int, ...]) -> int:
+    """Number of floats that the codes of a row take: what is 1, where, and room to add them up."""
+    return 3 * packing(sizes, gaps=False).n_groups
+
+
+@lru_cache(maxsize=64)
+def places_of(sizes: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Column and level of every level of columns that have so many."""
+    columns = np.repeat(np.arange(len(sizes)), sizes)
+    return columns, np.concatenate([np.arange(size) for size in sizes])
 
 
 def _members(radices: NDArray[np.intp], sizes: tuple[int, ...]) -> Any:

@@ -157,22 +157,18 @@ class PerComponent(Composite):
 
     def kernel(self, params: PerComponentParams) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
-        kinds = params.kinds
         kernels = [(where, family.kernel(own)) for where, family, own in self._of(params)]
 
         def block(prepared: tuple[Any, ...]) -> tuple[Array, Accumulate]:
-            parts = [
-                (where, *kernel(own), base)
-                for (where, kernel), (own, base) in zip(kernels, prepared, strict=True)
-            ]
-            log_prob = np.empty((len(kinds), parts[0][1].shape[1]))
+            pairs = zip(kernels, prepared, strict=True)
+            parts = [(where, *kernel(own), base) for (where, kernel), (own, base) in pairs]
+            log_prob = np.empty((len(params.kinds), parts[0][1].shape[1]))
             for where, own, _, base in parts:
                 log_prob[where] = own + base
-            adders = [(where, add) for where, _, add, _ in parts]
 
             def accumulate(resp: Array) -> KindStats:
-                parts = (add(np.ascontiguousarray(resp[where])) for where, add in adders)
-                return KindStats(kinds, JointStats(tuple(parts)))
+                sums = (add(np.ascontiguousarray(resp[where])) for where, _, add, _ in parts)
+                return KindStats(params.kinds, JointStats(tuple(sums)))
 
             return log_prob, accumulate
 
@@ -229,9 +225,8 @@ class PerComponent(Composite):
     def stack(self, several: list[PerComponentParams]) -> PerComponentParams:
         """Components of several mixtures side by side."""
         kinds = np.concatenate([params.kinds for params in several])
-        groups = zip(*(params.groups for params in several), strict=True)
-        parts = zip(self._distinct, groups, strict=True)
-        return PerComponentParams(kinds, tuple(family.stack(list(own)) for family, own in parts))
+        parts = zip(self._distinct, *(params.groups for params in several), strict=True)
+        return PerComponentParams(kinds, tuple(family.stack(own) for family, *own in parts))
 
     def to_vector(self, params: PerComponentParams, like: PerComponentParams) -> Array:
         """Coordinates of all kinds."""

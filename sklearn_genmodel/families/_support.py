@@ -19,7 +19,10 @@ __all__ = [
     "UNIT_VECTORS",
     "Support",
     "intersection",
+    "listed",
 ]
+
+MOST_LISTED = 6
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,21 @@ SHARES = Support(
 )
 ANGLES = Support("an angle in radians", varies=True, period=2.0 * np.pi)
 UNIT_VECTORS = Support("a coordinate of a vector of length 1", low=-1.0 - 1e-6, high=1.0 + 1e-6)
+
+
+def listed(labels: tuple[Any, ...]) -> str:
+    """A set of labels in words, as a support describes it.
+
+    Parameters
+    ----------
+    labels : tuple
+
+    Returns
+    -------
+    description : str
+    """
+    first = ", ".join(map(repr, labels[:MOST_LISTED]))
+    return f"one of {first}{', ...' if len(labels) > MOST_LISTED else ''}"
 
 
 def intersection(*supports: Support) -> Support:

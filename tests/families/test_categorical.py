@@ -8,8 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.families import Bernoulli, BernoulliParams, Categorical, CategoricalParams
-from sklearn_genmodel.families._categorical import MANY_ROWS
-from sklearn_genmodel.families._packed_labels import PackedLabels
+from sklearn_genmodel.families._packed_labels import MANY_ROWS, PackedLabels
 from sklearn_genmodel.testing import check_family
 
 LEVELS = (("a", "b", "c"), ("x", "y"))

@@ -11,15 +11,9 @@ from sklearn.base import clone
 
 from sklearn_genmodel.families._arrays import TINY, Array, same_params
 from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._covariances import _singular as singular
 from sklearn_genmodel.families._covariances._covariance import Structure
 from sklearn_genmodel.families._covariances._patterns import condition, packed
-from sklearn_genmodel.families._covariances._singular import (
-    by_chance,
-    flat_columns,
-    on_few_rows,
-    on_floor,
-    sunk,
-)
 from sklearn_genmodel.families._covariances._structures import divided, structure_of
 from sklearn_genmodel.families._normal._fixed_point import settled_mle
 from sklearn_genmodel.families._normal._moments import Moments
@@ -39,6 +33,7 @@ class Elliptical(Family):
 
     support: ClassVar[Support] = REALS
     allow_nan: ClassVar[bool] = True
+    by_pattern: ClassVar[bool] = True
     scatter_name: ClassVar[str]
     # Share of itself to which the floor may sink. Where its unit may change at will, all that
     # distances in units of it can hold.
@@ -66,11 +61,6 @@ class Elliptical(Family):
             loadings=self.loadings,
             noise=self.noise,
         )
-
-    @property
-    def by_pattern(self) -> bool:
-        """The columns that are missing are regressed on the others."""
-        return True
 
     @property
     def shared(self) -> frozenset[str]:
@@ -165,16 +155,17 @@ class Elliptical(Family):
         """Components at the floor, on too few rows, or thin without rows enough to explain it."""
         structure, matrices = self._structure, self._matrices(params)
         (total,) = self._matrices(pooled)
-        at_floor = on_floor(matrices, total, self.reg_covar)
+        at_floor = singular.on_floor(matrices, total, self.reg_covar)
         if structure.shared:
             return at_floor
         free = not structure.coupled and getattr(params[1], "ndim", 0) == 3
-        return at_floor | on_few_rows(n_rows, len(total), free=free) | by_chance(matrices, n_rows)
+        few = singular.on_few_rows(n_rows, len(total), free=free)
+        return at_floor | few | singular.by_chance(matrices, n_rows)
 
     def dependent_columns(self, pooled: Any) -> NDArray[np.intp]:
         """Columns that load on a direction of the data whose variance is at the floor."""
         (total,) = self._matrices(pooled)
-        return flat_columns(total, self.reg_covar)
+        return singular.flat_columns(total, self.reg_covar)
 
     def marginal(self, params: Any, columns: NDArray[np.intp]) -> tuple[Family, Any]:
         """The same family, its structure "diag" or "spherical" if possible, else "full"."""
@@ -255,7 +246,9 @@ class Elliptical(Family):
             # The unit of the floor may change from pass to pass. No M-step is worse than standing
             # still if the floor rises no higher than the current matrices. Those far below it are
             # no result of an M-step, but an extrapolation: they are not to drag the floor along.
-            lowest = sunk(minimum, structure.dense(current, *locations.shape), self.lowest_floor)
+            lowest = singular.sunk(
+                minimum, structure.dense(current, *locations.shape), self.lowest_floor
+            )
             if not structure.compares:
                 minimum = lowest
             elif (lowest <= minimum * self.lowest_floor).all():
