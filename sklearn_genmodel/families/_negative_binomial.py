@@ -110,19 +110,13 @@ class NegativeBinomial(ColumnwiseFamily):
         """Sample means, and sizes by Newton's method."""
         means = np.maximum(weights @ values, TINY)
         squares = ((values - means[:, None]) ** 2 * weights).sum(axis=1)
-        largest = POISSON_SIZE * np.maximum(means, 1.0)
-        excess = np.maximum(squares - means, np.maximum(means**2 / largest, TINY))
-        low = np.full_like(means, np.log(SMALLEST_SIZE))
-        start = 2.0 * np.log(means) - np.log(excess)
-        if current is not None:
-            log_sizes = np.log(current.sizes)
-            start = np.where(np.abs(log_sizes - start) < NEAR, log_sizes, start)
-
-        def equation(log_sizes: Array) -> tuple[Array, Array]:
-            return _size_equation(values, weights, means, np.exp(log_sizes))
-
-        sizes = np.exp(increasing_root(equation, start, low, np.log(largest)))
-        return NegativeBinomialParams(np.where(squares > means, sizes, largest), means)
+        sizes = POISSON_SIZE * np.maximum(means, 1.0)
+        # Where counts vary no more than Poisson's, no size is the best (Levin and Reeds 1977).
+        over = np.flatnonzero(squares > means)
+        if len(over):
+            near = None if current is None else current.sizes[over]
+            sizes[over] = _sizes(values, weights[over], means[over], squares[over], near)
+        return NegativeBinomialParams(sizes, means)
 
     def sample(
         self, params: NegativeBinomialParams, labels: NDArray[np.intp], rng: np.random.Generator
@@ -160,6 +154,24 @@ def _log(t: Array, ratio: Array) -> Array:
     """log u for u = ratio = 1 + t, from whichever of the two has more digits."""
     small = t > -0.5
     return np.where(small, np.log1p(np.where(small, t, 0.0)), np.log(ratio))
+
+
+def _sizes(
+    values: Array, weights: Array, means: Array, squares: Array, near: Array | None
+) -> Array:
+    """Sizes by Newton's method, where counts vary more than Poisson's."""
+    largest = POISSON_SIZE * np.maximum(means, 1.0)
+    excess = np.maximum(squares - means, np.maximum(means**2 / largest, TINY))
+    start = 2.0 * np.log(means) - np.log(excess)
+    if near is not None:
+        log_sizes = np.log(near)
+        start = np.where(np.abs(log_sizes - start) < NEAR, log_sizes, start)
+
+    def equation(log_sizes: Array) -> tuple[Array, Array]:
+        return _size_equation(values, weights, means, np.exp(log_sizes))
+
+    low = np.full_like(means, np.log(SMALLEST_SIZE))
+    return np.exp(increasing_root(equation, start, low, np.log(largest)))
 
 
 def _size_equation(

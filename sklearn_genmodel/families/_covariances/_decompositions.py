@@ -166,6 +166,9 @@ def _minimize_convex(evaluate: Evaluate, point: Array) -> Array:
     lift = np.full((size, size), 1.0 / size) + PRECISION * np.eye(size)
     value, gradient, hessian = evaluate(point)
     for _ in range(MAX_STEPS):
+        steepest = np.abs(gradient).max()
+        if steepest <= PRECISION:
+            return point
         step = np.linalg.solve(hessian + lift, -gradient)
         # In a flat region Newton would leap beyond what exp can hold.
         step *= min(1.0, LONGEST_STEP / max(np.abs(step).max(), LONGEST_STEP))
@@ -177,7 +180,7 @@ def _minimize_convex(evaluate: Evaluate, point: Array) -> Array:
             length *= 0.5
         if not np.isfinite(best[0]):
             return point
-        flatter = np.abs(best[1]).max() <= 0.5 * np.abs(gradient).max()
+        flatter = np.abs(best[1]).max() <= 0.5 * steepest
         if value - best[0] <= PRECISION * (1.0 + abs(value)) and not flatter:
             return point
         point = point + length * step
