@@ -39,7 +39,9 @@ FINALISTS = 3
 TRIALS = ((10, 0.2), (20, 0.05), (40, 0.01))
 TWINS = 0.02
 BLEND = 0.02
-MOVES_AT_A_TIME = 10
+# So many moves are tried at a time; more where their passes, made side by side, come to no more
+# multiplications than these, for which Python takes as long as for what it does once a pass.
+MOVES_AT_A_TIME, MOST_AT_A_TIME, CHEAP_PASS = 10, 30, 1_000_000
 RESP_FLOATS = 2**23
 
 
@@ -160,30 +162,39 @@ class Search:
         improved: list[Contender] = []
         failures = 0
         while failures < n_moves and len(improved) <= self.n_components:
-            moved = self._moved(best.theta, min(MOVES_AT_A_TIME, n_moves - failures))
-            for contender in self._catching_up(moved, best)[:FINALISTS]:
-                self.runs.polish(contender, best.lower_bound)
+            moved = self._moved(best.theta, min(self._moves_at_a_time, n_moves - failures))
+            n_polished = max(FINALISTS * len(moved) // MOVES_AT_A_TIME, FINALISTS)
+            for contender in self._catching_up(moved, best)[:n_polished]:
+                if not contender.judged(self.degenerate):
+                    self.runs.polish(contender, best.lower_bound)
             hurdle = raised(best, 10.0 * self.tol)
             ahead = [c for c in moved if c.lower_bound > hurdle.lower_bound]
             winner = max(
                 moved if self.degenerate(best.theta) else ahead, key=self.rank, default=best
             )
+            failures += len(moved)
             if self.rank(winner) > self.rank(hurdle):
-                best, failures = winner, 0
+                best = winner
                 improved.append(winner)
-            else:
-                failures += len(moved)
+                # What one that is not sound gains says little.
+                failures = failures if winner.judged(self.degenerate) else 0
             self._tell(f"{failures} of {n_moves} moves in a row without gain", best)
         return improved
 
     def _catching_up(self, contenders: list[Contender], best: Contender) -> list[Contender]:
-        """Run in trials; drop what is out of reach of the best, or returns to where it is."""
+        """Run in trials; drop what is out of reach of the best, or returns to where it is.
+
+        Degenerate ones, which seldom become sound again, cannot win over one that is sound.
+        """
+        sound = not best.judged(self.degenerate)
         for n_passes, slack in TRIALS:
             self.runs.advance(contenders, n_passes)
             contenders = [
                 contender
                 for contender in contenders
-                if contender.lower_bound >= best.lower_bound - slack and not alike(contender, best)
+                if contender.lower_bound >= best.lower_bound - slack
+                and not alike(contender, best)
+                and not (sound and contender.judged(self.degenerate))
             ]
         return sorted(contenders, key=self.rank, reverse=True)
 
@@ -232,6 +243,14 @@ class Search:
 
     def _m_step(self, resp: Array, m_step: MStep) -> Theta:
         return theta_from_resp(self.family, self.rows, resp, self.pooled, m_step)
+
+    @property
+    def _moves_at_a_time(self) -> int:
+        """How many moves are tried before the best of them is taken."""
+        if not self.runs.apart:
+            return MOVES_AT_A_TIME
+        size = len(self.rows) * self.n_components * self.family.width(self.rows.X.shape[1])
+        return int(np.clip(CHEAP_PASS // size, MOVES_AT_A_TIME, MOST_AT_A_TIME))
 
     @property
     def _n_at_once(self) -> int:

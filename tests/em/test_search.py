@@ -1,16 +1,18 @@
 """The search for starts: large data, rare clusters, and families that lack something."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.em import Rows, Theta
+from sklearn_genmodel.em._contender import Contender
 from sklearn_genmodel.em._distinct import canonical_rows, distinct_rows, row_sample
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._search import Search
-from sklearn_genmodel.families import Family, Poisson, PoissonParams
+from sklearn_genmodel.families import Family, Gaussian, GaussianParams, Poisson, PoissonParams
 
 
 def fit_quietly(X, n_components=2, **settings):
@@ -86,6 +88,41 @@ def test_rounding_in_a_constant_column_does_not_tell_twins_apart():
     assert search._has_twins(theta)
     means[1, 0] = 60.0
     assert not search._has_twins(theta)
+
+
+def gaussian_search(X):
+    """A search for two components on rows."""
+    family, rows, rng = Gaussian(), Rows(X), np.random.default_rng(0)
+    pooled = family.pooled(X, np.ones(len(X)))
+    return Search(family, rows, 2, pooled, rng, 1e-8, None, float(len(X)), print, MStep())
+
+
+def test_a_spike_does_not_go_on_beside_a_sound_mixture():
+    """However high its likelihood is: it stands on the six equal rows."""
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(80, 2)), np.zeros((6, 2))])
+    search = gaussian_search(X)
+    means = np.array([[0.0, 0.0], [0.0, 0.0]])
+    sound = Contender(
+        "sound", Theta(np.full(2, 0.5), GaussianParams(means, np.array(2 * [np.eye(2)])))
+    )
+    narrow = np.array([np.eye(2), 1e-5 * np.eye(2)])
+    spike = Contender("spike", Theta(np.array([0.93, 0.07]), GaussianParams(means, narrow)))
+    search.runs.advance([sound], 5)
+    assert search._catching_up([spike], sound) == []
+    assert spike.lower_bound > sound.lower_bound
+    # Where there is no sound one, it may go on.
+    assert search._catching_up([spike], replace(spike, lower_bound=-9.0)) == [spike]
+
+
+def test_more_moves_are_made_side_by_side_where_passes_are_cheap():
+    rng = np.random.default_rng(0)
+    assert gaussian_search(rng.normal(size=(200, 3)))._moves_at_a_time == 30
+    assert gaussian_search(rng.normal(size=(4000, 3)))._moves_at_a_time == 12
+    assert gaussian_search(rng.normal(size=(9000, 20)))._moves_at_a_time == 10
+    # Components that share parameters run one mixture after the other.
+    tied = replace(gaussian_search(rng.normal(size=(200, 3))), family=Gaussian("tied"))
+    assert tied._moves_at_a_time == 10
 
 
 def test_acceleration_needs_coordinates():

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.datasets import load_deaths, load_old_faithful
 from sklearn_genmodel.em import Rows, Theta, blocked_step
-from sklearn_genmodel.families import Gaussian, Poisson, PoissonParams
+from sklearn_genmodel.families import Gaussian, Poisson, PoissonParams, _negative_binomial
 from sklearn_genmodel.families._custom import CustomFamily, CustomParams
 from sklearn_genmodel.families._laplace import Laplace, LaplaceParams
 from sklearn_genmodel.families._negative_binomial import NegativeBinomial, NegativeBinomialParams
@@ -178,6 +178,24 @@ def test_negative_binomial_becomes_poisson(mean):
     np.testing.assert_allclose(ours[:, 0], expected, rtol=1e-10, atol=1e-10)
     vector = NegativeBinomial().to_vector(params, params)
     assert np.isfinite(vector).all()
+
+
+def test_sizes_are_sought_only_where_counts_are_over_dispersed(monkeypatch):
+    """And columns are what each is without the others, which share their search."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.binomial(6, 0.7, 60), rng.negative_binomial(2.0, 0.2, 60)])
+    resp = rng.dirichlet(np.ones(3), 60)
+    both = NegativeBinomial().weighted_mle(X, resp)
+    over = NegativeBinomial().weighted_mle(X[:, 1:], resp)
+    np.testing.assert_allclose(both.sizes[:, 1:], over.sizes, rtol=1e-12)
+
+    def no_root(*_):
+        raise AssertionError("there is no root to find")
+
+    monkeypatch.setattr(_negative_binomial, "increasing_root", no_root)
+    under = NegativeBinomial().weighted_mle(X[:, :1], resp)
+    np.testing.assert_array_equal(both.sizes[:, :1], under.sizes)
+    np.testing.assert_allclose(under.sizes, 1e12 * np.maximum(under.means, 1.0))
 
 
 @pytest.mark.parametrize("shape", [0.05, 0.5, 1.0, 7.0, 500.0])

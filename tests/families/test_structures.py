@@ -14,7 +14,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.em import Rows, Theta, blocked_step
-from sklearn_genmodel.families._covariances._decompositions import lifted_at_equal_volume
+from sklearn_genmodel.families._covariances import _decompositions
+from sklearn_genmodel.families._covariances._decompositions import (
+    lifted_at_equal_volume,
+    proportional_values,
+)
 from sklearn_genmodel.families._covariances._singular import thinnest
 from sklearn_genmodel.families._covariances._structures import structure_of
 from sklearn_genmodel.families._gaussian import Gaussian, GaussianParams
@@ -546,3 +550,16 @@ def test_thickness_in_units_of_next_to_nothing_is_a_number():
         found = thinnest(matrices, np.diag([4.0, 1e-320]))
     assert found[0] == pytest.approx(0.25)
     assert np.isfinite(found).all()
+
+
+def test_a_single_column_leaves_no_shape_to_be_found(monkeypatch):
+    """Its variances are those without a structure, from where the search begins."""
+
+    def no_step(*_):
+        raise AssertionError("there is nothing to solve")
+
+    monkeypatch.setattr(_decompositions.np.linalg, "solve", no_step)
+    values, counts = np.array([[3.0], [8.0], [0.1]]), np.array([2.0, 10.0, 5.0])
+    for current in (None, np.array([[1.0], [0.7], [0.3]])):
+        found = proportional_values(values, counts, current)
+        np.testing.assert_allclose(found, values / counts[:, None], rtol=1e-14)

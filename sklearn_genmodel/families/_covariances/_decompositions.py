@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import logsumexp
 
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._covariances import _triangular as triangular
@@ -58,7 +57,7 @@ def equal_volumes(log_volumes: Array, counts: Array, n_features: int) -> Array:
     (Celeux and Govaert 1995, section 3).
     """
     sizes = log_volumes / n_features
-    factors: Array = np.exp(logsumexp(sizes) - sizes) / counts.sum()
+    factors: Array = np.exp(np.logaddexp.reduce(sizes) - sizes) / counts.sum()
     return factors
 
 
@@ -81,9 +80,9 @@ def proportional_values(values: Array, counts: Array, current: Array | None) -> 
         hessian = d * (np.diag(weighted.sum(axis=0)) - p.T @ weighted)
         return float(d * shares @ sizes + shape.sum()), gradient, hessian
 
-    start = logsumexp(log_values, axis=0) if current is None else np.log(current[0])
+    start = np.logaddexp.reduce(log_values, axis=0) if current is None else np.log(current[0])
     shape = _minimize_convex(evaluate, start)
-    log_lambda = logsumexp(log_values - shape, axis=1) - np.log(counts * d)
+    log_lambda = np.logaddexp.reduce(log_values - shape, axis=1) - np.log(counts * d)
     return np.exp(log_lambda[:, None] + shape)
 
 
