@@ -39,8 +39,8 @@ FINALISTS = 3
 TRIALS = ((10, 0.2), (20, 0.05), (40, 0.01))
 TWINS = 0.02
 BLEND = 0.02
-# So many moves are tried at a time; more where their passes, made side by side, come to no more
-# multiplications than these, for which Python takes as long as for what it does once a pass.
+# So many moves are tried at a time, and more while a pass of all of them, side by side, takes fewer
+# than CHEAP_PASS multiplications: what Python does once a pass costs more than these.
 MOVES_AT_A_TIME, MOST_AT_A_TIME, CHEAP_PASS = 10, 30, 1_000_000
 RESP_FLOATS = 2**23
 
@@ -176,7 +176,7 @@ class Search:
             if self.rank(winner) > self.rank(hurdle):
                 best = winner
                 improved.append(winner)
-                # What one that is not sound gains says little.
+                # A gain by a degenerate one is no sign that more moves would help.
                 failures = failures if winner.judged(self.degenerate) else 0
             self._tell(f"{failures} of {n_moves} moves in a row without gain", best)
         return improved
@@ -184,7 +184,8 @@ class Search:
     def _catching_up(self, contenders: list[Contender], best: Contender) -> list[Contender]:
         """Run in trials; drop what is out of reach of the best, or returns to where it is.
 
-        Degenerate ones, which seldom become sound again, cannot win over one that is sound.
+        If the best is sound, so are those that become degenerate: they cannot win over it, and
+        seldom become sound again.
         """
         sound = not best.judged(self.degenerate)
         for n_passes, slack in TRIALS:

@@ -111,11 +111,11 @@ class NegativeBinomial(ColumnwiseFamily):
         means = np.maximum(weights @ values, TINY)
         squares = ((values - means[:, None]) ** 2 * weights).sum(axis=1)
         sizes = POISSON_SIZE * np.maximum(means, 1.0)
-        # Where counts vary no more than Poisson's, no size is the best (Levin and Reeds 1977).
-        over = np.flatnonzero(squares > means)
-        if len(over):
-            near = None if current is None else current.sizes[over]
-            sizes[over] = _sizes(values, weights[over], means[over], squares[over], near)
+        # Where counts vary no more than Poisson's, no finite size is best (Levin and Reeds 1977).
+        wide = np.flatnonzero(squares > means)
+        if len(wide):
+            near = None if current is None else current.sizes[wide]
+            sizes[wide] = _sizes(values, weights[wide], means[wide], squares[wide], near)
         return NegativeBinomialParams(sizes, means)
 
     def sample(
@@ -159,7 +159,7 @@ def _log(t: Array, ratio: Array) -> Array:
 def _sizes(
     values: Array, weights: Array, means: Array, squares: Array, near: Array | None
 ) -> Array:
-    """Sizes by Newton's method, where counts vary more than Poisson's."""
+    """Sizes of components whose counts vary more than Poisson's; `near` are those of before."""
     largest = POISSON_SIZE * np.maximum(means, 1.0)
     excess = np.maximum(squares - means, np.maximum(means**2 / largest, TINY))
     start = 2.0 * np.log(means) - np.log(excess)

@@ -1,7 +1,7 @@
 """The search for starts: large data, rare clusters, and families that lack something."""
 
 import warnings
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -111,8 +111,46 @@ def test_a_spike_does_not_go_on_beside_a_sound_mixture():
     search.runs.advance([sound], 5)
     assert search._catching_up([spike], sound) == []
     assert spike.lower_bound > sound.lower_bound
-    # Where there is no sound one, it may go on.
+    # Beside another spike, with a bound that it exceeds, it goes on.
     assert search._catching_up([spike], replace(spike, lower_bound=-9.0)) == [spike]
+
+
+class Scripted(Search):
+    """A search whose moves gain as told, and which counts how often it moves and polishes."""
+
+    def script(self, gains, sound):
+        """Bounds of the winners of the rounds, 0 without one; whether they are sound."""
+        self.gains, self.sound, self.polished, self.n_moved = gains, sound, 0, []
+        self.runs.__dict__["polish"] = self.count
+        return self
+
+    def count(self, contender, goal):
+        """Polish nothing."""
+        self.polished += 1
+
+    def degenerate(self, theta):
+        """As told."""
+        return not self.sound
+
+    def _moved(self, theta, n_moves):
+        gain = self.gains.pop(0) if self.gains else 0.0
+        self.n_moved.append(n_moves)
+        return [Contender(str(i), theta, gain) for i in range(n_moves)]
+
+    def _catching_up(self, contenders, best):
+        return contenders
+
+
+@pytest.mark.parametrize("sound", [True, False])
+def test_only_sound_winners_are_a_reason_for_more_moves(sound):
+    """And only sound contenders are polished, three of ten."""
+    plain = gaussian_search(np.random.default_rng(0).normal(size=(200, 2)))
+    search = Scripted(**{field.name: getattr(plain, field.name) for field in fields(plain)})
+    best = Contender("best", Theta(np.full(2, 0.5), None), 0.0)
+    improved = search.script([1.0, 2.0], sound)._improve(best, 60)
+    assert [contender.lower_bound for contender in improved] == [1.0, 2.0]
+    assert search.n_moved == ([30, 30, 30, 30] if sound else [30, 30])
+    assert search.polished == (36 if sound else 0)
 
 
 def test_more_moves_are_made_side_by_side_where_passes_are_cheap():

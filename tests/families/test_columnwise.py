@@ -181,21 +181,28 @@ def test_negative_binomial_becomes_poisson(mean):
 
 
 def test_sizes_are_sought_only_where_counts_are_over_dispersed(monkeypatch):
-    """And columns are what each is without the others, which share their search."""
+    """The components of a column are what each is without the others."""
     rng = np.random.default_rng(0)
-    X = np.column_stack([rng.binomial(6, 0.7, 60), rng.negative_binomial(2.0, 0.2, 60)])
-    resp = rng.dirichlet(np.ones(3), 60)
-    both = NegativeBinomial().weighted_mle(X, resp)
-    over = NegativeBinomial().weighted_mle(X[:, 1:], resp)
-    np.testing.assert_allclose(both.sizes[:, 1:], over.sizes, rtol=1e-12)
+    under, over = rng.binomial(6, 0.7, 60), rng.negative_binomial(2.0, 0.2, 60)
+    X = np.concatenate([under, over, 3 * over])[:, None]
+    resp = 0.998 * np.repeat(np.eye(3), 60, axis=0) + 0.001 * rng.random((180, 3))
+    family, order = NegativeBinomial(), [1, 0, 2]
+    together = family.weighted_mle(X, resp[:, order])
+    alone = [family.weighted_mle(X, resp[:, [k]]) for k in order]
+    sizes = np.concatenate([params.sizes for params in alone])
+    np.testing.assert_allclose(together.sizes, sizes, rtol=1e-9)
+    assert (together.sizes < 1e6).ravel().tolist() == [True, False, True]
+    # From sizes of before, as in a fit, one for each component.
+    near = together._replace(sizes=1.1 * together.sizes)
+    again = family.m_step(family.suffstats(X, resp[:, order], near))
+    np.testing.assert_allclose(again.sizes, sizes, rtol=1e-9)
 
     def no_root(*_):
         raise AssertionError("there is no root to find")
 
     monkeypatch.setattr(_negative_binomial, "increasing_root", no_root)
-    under = NegativeBinomial().weighted_mle(X[:, :1], resp)
-    np.testing.assert_array_equal(both.sizes[:, :1], under.sizes)
-    np.testing.assert_allclose(under.sizes, 1e12 * np.maximum(under.means, 1.0))
+    poisson = family.weighted_mle(X[:60], np.ones((60, 1)))
+    np.testing.assert_allclose(poisson.sizes, 1e12 * poisson.means)
 
 
 @pytest.mark.parametrize("shape", [0.05, 0.5, 1.0, 7.0, 500.0])
