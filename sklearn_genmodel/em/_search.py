@@ -169,9 +169,8 @@ class Search:
                     self.runs.polish(contender, best.lower_bound)
             hurdle = raised(best, 10.0 * self.tol)
             ahead = [c for c in moved if c.lower_bound > hurdle.lower_bound]
-            winner = max(
-                moved if self.degenerate(best.theta) else ahead, key=self.rank, default=best
-            )
+            rivals = moved if best.judged(self.degenerate) else ahead
+            winner = max(rivals, key=self.rank, default=best)
             failures += len(moved)
             if self.rank(winner) > self.rank(hurdle):
                 best = winner

@@ -110,7 +110,7 @@ class NegativeBinomial(ColumnwiseFamily):
         """Sample means, and sizes by Newton's method."""
         means = np.maximum(weights @ values, TINY)
         squares = ((values - means[:, None]) ** 2 * weights).sum(axis=1)
-        sizes = POISSON_SIZE * np.maximum(means, 1.0)
+        sizes = _largest_sizes(means)
         # Where counts vary no more than Poisson's, no finite size is best (Levin and Reeds 1977).
         wide = np.flatnonzero(squares > means)
         if len(wide):
@@ -141,8 +141,7 @@ class NegativeBinomial(ColumnwiseFamily):
         """Inverse of `to_vector`."""
         means, inverse_sizes = (vector**2).reshape(2, *like.means.shape)
         means = np.maximum(means, TINY)
-        smallest = 1.0 / (POISSON_SIZE * np.maximum(means, 1.0))
-        inverse_sizes = np.clip(inverse_sizes, smallest, 1.0 / SMALLEST_SIZE)
+        inverse_sizes = np.clip(inverse_sizes, 1.0 / _largest_sizes(means), 1.0 / SMALLEST_SIZE)
         return NegativeBinomialParams(1.0 / inverse_sizes, means)
 
     def embed(self, X: Array) -> Array:
@@ -156,11 +155,16 @@ def _log(t: Array, ratio: Array) -> Array:
     return np.where(small, np.log1p(np.where(small, t, 0.0)), np.log(ratio))
 
 
+def _largest_sizes(means: Array) -> Array:
+    """Sizes of what is as good as Poisson's."""
+    return POISSON_SIZE * np.maximum(means, 1.0)
+
+
 def _sizes(
     values: Array, weights: Array, means: Array, squares: Array, near: Array | None
 ) -> Array:
     """Sizes of components whose counts vary more than Poisson's; `near` are those of before."""
-    largest = POISSON_SIZE * np.maximum(means, 1.0)
+    largest = _largest_sizes(means)
     excess = np.maximum(squares - means, np.maximum(means**2 / largest, TINY))
     start = 2.0 * np.log(means) - np.log(excess)
     if near is not None:
