@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ Map = Callable[..., Iterable[Any]]
 # Blocks fit a cache, unless that makes them so small that calls cost more than what they do.
 CACHE_FLOATS, MEMORY_FLOATS = 2**18, 3 * 2**18
 SMALLEST_BLOCK, ENOUGH_ROWS, LARGEST_BLOCK = 256, 6000, 32000
+EXCESS = 0.25
 CHUNKS, BLOCKS_PER_CHUNK = 12, 16
 # Copies that make the passes of a fit faster take no more bytes.
 MOST_KEPT = 2**28
@@ -94,8 +96,12 @@ class Rows:
     def chunks(self, width: int) -> list[list[slice]]:
         """Runs of block slices for rows that take `width` floats each in a pass."""
         size = max(CACHE_FLOATS // width, min(ENOUGH_ROWS, MEMORY_FLOATS // width))
-        # Columns that are a power of two apart would all compete for the same lines of the cache.
-        size = min(max(size, SMALLEST_BLOCK), LARGEST_BLOCK) // 16 * 16 + 8
+        size = min(max(size, SMALLEST_BLOCK), LARGEST_BLOCK)
+        # Blocks of about one length, a little longer rather than one more: calls on few rows cost
+        # most for each. Columns that are a power of two apart would all compete for the same lines
+        # of the cache.
+        n_blocks = max(math.ceil(len(self) / size - EXCESS), 1)
+        size = (math.ceil(len(self) / n_blocks) + 7) // 16 * 16 + 8
         starts = range(0, len(self), size)
         blocks = [slice(i, min(i + size, len(self))) for i in starts]
         # Many chunks keep threads busy to the end, long ones are quick to read from a file.

@@ -148,7 +148,9 @@ def make_rows(
     """
     missing = np.isnan(X)
     features = likelihood.features(X)
-    inputs = np.nan_to_num((features - scaling.input_offset) / scaling.input_scale)
+    inputs = (features - scaling.input_offset) / scaling.input_scale
+    if not np.isfinite(inputs).all():
+        inputs = np.nan_to_num(inputs)
     relative = np.ones(len(X)) if weights is None else weights * (len(X) / weights.sum())
     on_device = _tensor(inputs, like)
     alike = features is X and np.all(scaling.offset == scaling.input_offset)

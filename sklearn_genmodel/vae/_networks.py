@@ -26,7 +26,7 @@ ACTIVATIONS: dict[str, Callable[[], Any]] = {
 }
 
 # Cells of a layer that fit into the cache beside those of the next.
-CELLS_IN_CACHE = 2**18
+CELLS_IN_CACHE = 2**17
 # Products are quickest where rows are a multiple of so many numbers long.
 ALIGNED = 16
 # A layer is computed in parts of so many columns, more with AVX-512, if that leaves out this share

@@ -8,6 +8,7 @@ from scipy.stats import multivariate_normal
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.em import Rows, Theta, blocked_step
 from sklearn_genmodel.families import Gaussian, GaussianParams, Poisson, StudentT
+from sklearn_genmodel.families._covariances import _triangular as triangular
 from sklearn_genmodel.families._normal._features import weighing
 from sklearn_genmodel.families._numerics._blas import thin_product, triangular_product, wide_product
 
@@ -259,7 +260,8 @@ def test_triangular_products_are_products(shape):
 
 
 @pytest.mark.parametrize(
-    ("k", "width", "n"), [(5, 91, 4008), (5, 231, 2008), (64, 300, 900), (2, 3, 0)]
+    ("k", "width", "n"),
+    [(5, 91, 4008), (5, 231, 2008), (64, 300, 900), (2, 3, 0)],
 )
 def test_products_that_are_cut_are_products(k, width, n):
     rng = np.random.default_rng(0)
@@ -270,3 +272,21 @@ def test_products_that_are_cut_are_products(k, width, n):
     )
     of_one = thin_product(long, weights[0])
     np.testing.assert_allclose(of_one, long @ weights[0], rtol=1e-12, atol=1e-11)
+
+
+@pytest.mark.parametrize("n_features", [3, 120])
+def test_factors_and_their_inverses_are_those_of_linear_algebra(n_features):
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((4, n_features, 2 * n_features))
+    matrices = rows @ rows.swapaxes(1, 2)
+    factors = triangular.cholesky(matrices)
+    np.testing.assert_allclose(factors @ factors.swapaxes(1, 2), matrices, rtol=1e-12, atol=1e-11)
+    assert not np.triu(factors, 1).any()
+    inverted = triangular.inverses(factors)
+    np.testing.assert_allclose(inverted, np.linalg.inv(factors), rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(triangular.cholesky(matrices[2]), factors[2])
+    matrices[1, 1, 1] *= -1.0
+    with pytest.raises(np.linalg.LinAlgError):
+        triangular.cholesky(matrices)
+    assert not triangular.exceeds(matrices[:2], np.ones(n_features))
+    assert triangular.exceeds(matrices[2:], np.full(n_features, 1e-6))

@@ -30,7 +30,7 @@ from sklearn_genmodel.families._covariances._orientation import (
     mean_log_volume,
     total_log_volume,
 )
-from sklearn_genmodel.families._covariances._triangles import exceeds
+from sklearn_genmodel.families._covariances._triangular import exceeds
 
 __all__ = ["EEV", "EVE", "EVV", "VEE", "VEV", "VVE"]
 

@@ -9,7 +9,6 @@ import numpy as np
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._covariances import _triangular as triangular
 from sklearn_genmodel.families._covariances._covariance import LOG_2PI, Structure, normalizer
-from sklearn_genmodel.families._covariances._triangles import exceeds
 from sklearn_genmodel.families._numerics._blas import thin_product, triangular_product
 
 __all__ = ["Full", "Tied"]
@@ -25,7 +24,7 @@ class Full(Structure):
     divides: bool = True
 
     def factor(self, covariances: Array) -> Array:
-        return np.asarray(np.linalg.cholesky(covariances), dtype=np.float64)
+        return triangular.cholesky(covariances)
 
     def natural(self, means: Array, factor: Array, whitener: Array) -> Array:
         with np.errstate(over="ignore"):
@@ -60,7 +59,7 @@ class Full(Structure):
         return np.diagonal(self._unpack(total[None], n_features)[0])
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
-        if exceeds(covariances, minimum):
+        if triangular.exceeds(covariances, minimum):
             return covariances
         # In units of the floor the best R >= I has S's eigenvectors and max(eigenvalue, 1).
         scale = np.sqrt(minimum)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dtrtri
+from scipy.linalg.lapack import dpotrf, dtrtri
 
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._covariances._triangles import lower_triangle, upper_triangle
 
 __all__ = [
+    "cholesky",
+    "exceeds",
     "from_log_cholesky",
     "inverses",
     "log_cholesky",
@@ -23,12 +26,49 @@ __all__ = [
 ]
 
 
+# Of so many columns on, numpy's copies of matrices cost as much as their factors.
+LARGE = 100
+
+
+def cholesky(matrices: Array) -> Array:
+    """Lower Cholesky factors of matrices, (..., d, d); LinAlgError where there is none."""
+    if matrices.shape[-1] < LARGE:
+        return np.asarray(np.linalg.cholesky(matrices), dtype=np.float64)
+    factors, failed = _each(dpotrf, matrices)
+    if failed:
+        raise np.linalg.LinAlgError("Matrix is not positive definite")
+    return factors
+
+
+def exceeds(covariances: Array, minimum: Array) -> bool:
+    """Whether covariances minus diag(minimum) are positive definite."""
+    scale = np.sqrt(minimum)
+    try:
+        cholesky(covariances / scale[:, None] / scale - np.eye(len(minimum)))
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
 def inverses(lower: Array) -> Array:
     """Inverses of lower-triangular matrices, (..., d, d)."""
-    stacked = lower.reshape(-1, *lower.shape[-2:])
-    # LAPACK stores matrices by columns: transposed, they are passed and returned as they lie.
-    inverted = [dtrtri(matrix.T, lower=0)[0].T for matrix in stacked]
-    return np.stack(inverted).reshape(lower.shape)
+    return _each(dtrtri, lower)[0]
+
+
+def _each(routine: Callable[..., tuple[Array, int]], matrices: Array) -> tuple[Array, bool]:
+    """What LAPACK makes of every matrix, and whether it failed for one."""
+    found = np.empty(matrices.shape)
+    failed = False
+    for out, matrix in zip(_stacked(found), _stacked(matrices), strict=True):
+        # LAPACK stores matrices by columns: transposed, they are passed and returned as they lie.
+        result, info = routine(matrix.T, lower=0)
+        out[:] = result.T
+        failed = failed or info > 0
+    return found, failed
+
+
+def _stacked(matrices: Array) -> Array:
+    return matrices.reshape(-1, *matrices.shape[-2:])
 
 
 def log_cholesky(lower: Array) -> Array:

@@ -46,6 +46,8 @@ LEAST_TERMS, MOST_RESULTS = 40, 12
 
 def wide_product(a: Array, b: Array) -> Array:
     """a @ b of a small matrix and one of long rows, cut where that is faster."""
+    if len(b) == 1:
+        return np.asarray(a * b)
     n = b.shape[1]
     n_parts = -(-a.size * n // FEW_TERMS)
     if b.strides[0] == b.itemsize and _is_quick_in_small(a):
