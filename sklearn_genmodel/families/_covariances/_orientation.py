@@ -126,29 +126,28 @@ def _turned(scatter: Array, loss: Loss, axes: Array) -> tuple[Array, float]:
     ratios = np.sqrt(diagonals[:, i] / diagonals[:, j])
     curvatures = 2.0 * weights @ (ratios - 1.0 / ratios) ** 2
     units = 1.0 / np.sqrt(curvatures + FLATTEST * curvatures.max() + PRECISION)
+    identity, above, below = np.eye(d), i * d + j, j * d + i
+
+    def cayley(turns: Array) -> tuple[Array, Array]:
+        """Rotation (I - S/2)^-1 (I + S/2) = 2 (I - S/2)^-1 - I of a skew-symmetric S."""
+        matrix = identity.ravel().copy()
+        half = 0.5 * turns * units
+        matrix[above], matrix[below] = -half, half
+        inverse = np.asarray(np.linalg.inv(matrix.reshape(d, d)), dtype=np.float64)
+        return 2.0 * inverse - identity, inverse
 
     def evaluate(turns: Array) -> tuple[float, Array]:
-        rotation, inverse = _cayley(turns * units, d)
+        rotation, inverse = cayley(turns)
         turned = matrices @ rotation
-        diagonals = _positive(np.einsum("ij,kij->kj", rotation, turned))
+        diagonals = _positive((rotation * turned).sum(axis=1))
         value, weights = loss(np.log(diagonals).sum(axis=1))
-        slope = 2.0 * np.einsum("kij,kj->ij", turned, weights[:, None] / diagonals)
-        gradient = 0.5 * inverse.T @ slope @ (np.eye(d) + rotation).T
-        return value, (gradient[i, j] - gradient[j, i]) * units
+        slope = (turned * (2.0 * weights[:, None] / diagonals)[:, None]).sum(axis=0)
+        gradient = (inverse.T @ slope @ inverse.T).ravel()
+        return value, (gradient[above] - gradient[below]) * units
 
     options = {"maxiter": MAX_STEPS, "maxcor": MEMORY, "ftol": 0.0, "gtol": GRADIENT}
     result = minimize(evaluate, np.zeros(len(i)), jac=True, method="L-BFGS-B", options=options)
-    rotation, _ = _cayley(result.x * units, d)
-    return _orthonormal(axes @ rotation), float(result.fun)
-
-
-def _cayley(turns: Array, d: int) -> tuple[Array, Array]:
-    """Rotation (I - S/2)^-1 (I + S/2) of a skew-symmetric S, and that inverse."""
-    half = np.zeros((d, d))
-    half[np.triu_indices(d, 1)] = 0.5 * turns
-    half -= half.T
-    inverse = np.asarray(np.linalg.inv(np.eye(d) - half), dtype=np.float64)
-    return inverse @ (np.eye(d) + half), inverse
+    return _orthonormal(axes @ cayley(result.x)[0]), float(result.fun)
 
 
 def _orthonormal(axes: Array) -> Array:
