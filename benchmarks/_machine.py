@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 PACKAGES = ("numpy", "scipy", "scikit-learn", "stepmix", "pomegranate", "tgmm", "torch")
 # They change which BLAS kernels run, for both sides, and are no part of a user's machine.
 TUNING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+# Seconds after which the threads of OpenBLAS, which wait awake for more work, are asleep.
 REST = 0.5
 
 
@@ -54,7 +55,7 @@ def cpu_seconds(run: Callable[[], Any]) -> float:
 
 
 def rested_seconds(run: Callable[[], Any]) -> float:
-    """Time by the clock, once the threads of BLAS are asleep: for a while they wait awake."""
+    """Time by the clock, once the threads of BLAS are asleep."""
     time.sleep(REST)
     start = time.perf_counter()
     run()

@@ -169,7 +169,9 @@ def scoring_sides(X: Any, n_draws: int) -> dict[str, Callable[[], float]]:
     return sides
 
 
-def in_turns(sides: dict[str, Callable[[], float]], turns: int) -> dict[str, tuple[float, float]]:
+def ratios_in_turns(
+    sides: dict[str, Callable[[], float]], turns: int
+) -> dict[str, tuple[float, float]]:
     """Median seconds of every side, and the median of its ratio to ours within a turn."""
     seconds = {name: np.empty(turns) for name in sides}
     for turn in range(turns):
@@ -194,11 +196,11 @@ def main() -> None:
     sides = {"ours": partial(ours, X, 128), "bare loop": partial(bare_loop, X, 128)}
     if importlib.util.find_spec("pythae"):
         sides["pythae"] = partial(pythae_epoch, X, 128)
-    for name, (seconds, ratio) in in_turns(sides, arguments.turns).items():
+    for name, (seconds, ratio) in ratios_in_turns(sides, arguments.turns).items():
         print(f"epoch of {arguments.rows} rows, {name}: {seconds:.3f} s, {ratio:.2f} times ours")
     scored = X[: arguments.rows // 2]
     sides = scoring_sides(scored, 100)
-    for name, (seconds, ratio) in in_turns(sides, 3 * arguments.turns).items():
+    for name, (seconds, ratio) in ratios_in_turns(sides, 3 * arguments.turns).items():
         print(
             f"scoring {len(scored)} rows with 100 draws, {name}: {1e6 * seconds:.0f} us a row, "
             f"{ratio:.1f} times ours"

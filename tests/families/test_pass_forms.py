@@ -260,8 +260,7 @@ def test_triangular_products_are_products(shape):
 
 
 @pytest.mark.parametrize(
-    ("k", "width", "n"),
-    [(5, 91, 4008), (5, 231, 2008), (64, 300, 900), (2, 3, 0)],
+    ("k", "width", "n"), [(5, 91, 4008), (5, 231, 2008), (64, 300, 900), (2, 3, 0)]
 )
 def test_products_that_are_cut_are_products(k, width, n):
     rng = np.random.default_rng(0)

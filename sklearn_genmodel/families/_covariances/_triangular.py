@@ -25,7 +25,6 @@ __all__ = [
     "unpacked",
 ]
 
-
 # Of so many columns on, numpy's copies of matrices cost as much as their factors.
 LARGE = 100
 
