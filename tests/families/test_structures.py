@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.em import Rows, Theta, blocked_step
-from sklearn_genmodel.families._covariances import _decompositions
+from sklearn_genmodel.families._covariances import _convex
 from sklearn_genmodel.families._covariances._decompositions import (
     lifted_at_equal_volume,
     proportional_values,
@@ -558,8 +558,8 @@ def test_a_single_column_leaves_no_shape_to_be_found(monkeypatch):
     def no_step(*_):
         raise AssertionError("there is nothing to solve")
 
-    monkeypatch.setattr(_decompositions.np.linalg, "solve", no_step)
-    values, counts = np.array([[3.0], [8.0], [0.1]]), np.array([2.0, 10.0, 5.0])
-    for current in (None, np.array([[1.0], [0.7], [0.3]])):
+    monkeypatch.setattr(_convex.np.linalg, "solve", no_step)
+    values, counts = np.array([[[3.0], [8.0], [0.1]]]), np.array([[2.0, 10.0, 5.0]])
+    for current in (None, np.array([[[1.0], [0.7], [0.3]]])):
         found = proportional_values(values, counts, current)
-        np.testing.assert_allclose(found, values / counts[:, None], rtol=1e-14)
+        np.testing.assert_allclose(found, values / counts[..., None], rtol=1e-14)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from sklearn_genmodel.families._covariances._patterns import packed
 
 __all__ = ["Compared", "fitted"]
 
+# Covariances (M, K, ...) from scatter (M, K, ...), counts (M, K) and current covariances.
+Fit = Callable[[Array, Array, "Array | None"], Array]
+
 
 class Compared(Structure):
     """Structures of which several covariances above a floor are compared, the current among them.
@@ -23,13 +27,28 @@ class Compared(Structure):
     no M-step is worse than standing still, whatever the search among near-singular matrices finds.
     """
 
+    coupled: bool = True
+    divides: bool = False
+
     @property
     def compares(self) -> bool:
         return True
 
     @abstractmethod
-    def expected_log_prob(self, covariances: Array, scatter: Array, counts: Array) -> float:
-        """-sum_k (n_k log |Sigma_k| + tr(Sigma_k^-1 W_k)) / 2, from packed scatter."""
+    def expected_log_prob(self, covariances: Array, scatter: Array, counts: Array) -> Array:
+        """-sum_k (n_k log |Sigma_k| + tr(Sigma_k^-1 W_k)) / 2 of every mixture, (M,).
+
+        From covariances and packed scatter of their components.
+        """
+
+    def side_by_side(self, n_mixtures: int) -> Structure:
+        structure = copy(self)
+        structure.n_mixtures, structure.alone = n_mixtures, self
+        return structure
+
+    def by_mixture(self, array: Array) -> Array:
+        """An array of all components, (M, K, ...)."""
+        return array.reshape(self.n_mixtures, -1, *array.shape[1:])
 
     def constrained(
         self, scatter: Array, counts: Array, n_features: int, minimum: Array, current: Any = None
@@ -43,19 +62,25 @@ class Compared(Structure):
             self.floor(self.covariances(own, counts, n_features, current), minimum)
             for own in (scatter, scatter + packed(self, floors), alike)
         ]
-        gains = [self.expected_log_prob(covariances, scatter, counts) for covariances in found]
+        gains = [float(self.expected_log_prob(own, scatter, counts)[0]) for own in found]
         return np.asarray(found[int(np.argmax(gains))])
 
 
-def fitted(fit: Callable[[], Array], scatter: Array, counts: Array) -> Array:
-    """What fits scatters, or one matrix for all of them, which is of every structure.
+def fitted(fit: Fit, scatter: Array, counts: Array, current: Array | None) -> Array:
+    """What fits scatters, or one matrix for all of a mixture, which is of every structure.
 
     Scatters so near singular that numbers cannot hold their ratios have no better fit.
     """
     try:
         with np.errstate(over="ignore", invalid="ignore"):
-            found = fit()
+            found = fit(scatter, counts, current)
         usable = bool(np.isfinite(found).all())
     except np.linalg.LinAlgError:
         usable = False
-    return found if usable else np.broadcast_to(scatter.sum(axis=0) / counts.sum(), scatter.shape)
+    if usable:
+        return found
+    if len(scatter) == 1:
+        return np.broadcast_to(scatter.sum(axis=1, keepdims=True) / counts.sum(), scatter.shape)
+    currents = [None] * len(scatter) if current is None else np.split(current, len(scatter))
+    mixtures = zip(scatter[:, None], counts[:, None], currents, strict=True)
+    return np.concatenate([fitted(fit, *mixture) for mixture in mixtures])

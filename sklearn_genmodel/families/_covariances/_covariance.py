@@ -27,9 +27,13 @@ class Structure(ABC):
 
     ``coupled``: the components have something in common; ``shared``: the covariances lack the
     component axis; ``has_coordinates``: `to_vector` and `from_vector` are defined; ``divides``:
-    `covariances` only divides the scatter by the counts.
+    `covariances` only divides the scatter by the counts. The components may be those of
+    ``n_mixtures``, one after the other, of which only those of the same one have anything in
+    common; ``alone`` is then the structure of one of these mixtures.
     """
 
+    n_mixtures: int = 1
+    alone: Structure
     coupled: bool = False
     shared: bool = False
     has_coordinates: bool = True
@@ -102,6 +106,10 @@ class Structure(ABC):
     @abstractmethod
     def from_vector(self, vector: Array, factor: Any) -> Any:
         """Covariances from `to_vector`, with the shapes of the factor given."""
+
+    def side_by_side(self, n_mixtures: int) -> Structure | None:
+        """This structure for the components of several mixtures; None if there is none."""
+        return None if self.coupled else self
 
     def whitener(self, factor: Any) -> Any:
         """What `complete` and `whiten` take, prepared once a pass."""

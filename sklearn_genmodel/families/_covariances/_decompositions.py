@@ -2,17 +2,18 @@
 
 Sigma_k = lambda_k D_k A_k D_k' with det A_k = 1 (Banfield and Raftery 1993): every function takes
 scatters W_k and their weights n_k, and minimises sum_k n_k log det Sigma_k + tr(W_k Sigma_k^-1).
-Volumes and shapes without a closed form are convex problems in their logarithms.
+Volumes and shapes without a closed form are convex problems in their logarithms. M mixtures of K
+components each are done at once, which share nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
+from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._covariances import _triangular as triangular
+from sklearn_genmodel.families._covariances._convex import Evaluated, Indices, minimize_convex
 
 __all__ = [
     "SMALLEST",
@@ -26,103 +27,115 @@ __all__ = [
 
 # A component lends its scatter this share of the pooled variances, so that logarithms stay finite.
 RIDGE, CLIPPED, EMPTY, SMALLEST = 1e-15, 1e-13, 1e-30, 1e-200
-MAX_STEPS, MAX_HALVINGS, PRECISION, LONGEST_STEP = 100, 40, 1e-14, 30.0
-
-Evaluate = Callable[[Array], tuple[float, Array, Array]]
 
 
 def regularized(scatter: Array, counts: Array) -> tuple[Array, Array]:
-    """Scatter matrices (K, d, d) that are positive definite, and counts (K,) that are positive.
+    """Scatter matrices (M, K, d, d) that are positive definite, and counts (M, K) above 0.
 
     Sums of few rows are singular, and may be indefinite by rounding.
     """
-    n = np.maximum(counts, EMPTY * counts.sum() + SMALLEST)
-    variances = np.einsum("kii->i", scatter) / n.sum()
-    units = np.sqrt(np.multiply.outer(n, np.maximum(variances, SMALLEST)))
-    units = units[:, :, None] * units[:, None, :]
-    scaled = scatter / units + RIDGE * np.eye(scatter.shape[1])
+    n = np.maximum(counts, EMPTY * counts.sum(axis=1, keepdims=True) + SMALLEST)
+    variances = np.einsum("mkii->mi", scatter) / n.sum(axis=1, keepdims=True)
+    units = np.sqrt(n[:, :, None] * np.maximum(variances, SMALLEST)[:, None])
+    units = units[..., :, None] * units[..., None, :]
+    scaled = scatter / units + RIDGE * np.eye(scatter.shape[-1])
     try:
         np.linalg.cholesky(scaled)
     except np.linalg.LinAlgError:
         values, vectors = np.linalg.eigh(scaled)
         values = np.maximum(values, CLIPPED)
-        scaled = (vectors * values[:, None, :]) @ vectors.swapaxes(1, 2)
+        scaled = (vectors * values[..., None, :]) @ vectors.swapaxes(-1, -2)
     return scaled * units, n
 
 
 def equal_volumes(log_volumes: Array, counts: Array, n_features: int) -> Array:
-    """Factors (K,) that turn scatters into covariances of one volume (EVI, EVE, EVV).
+    """Factors (M, K) that turn scatters into covariances of one volume (EVI, EVE, EVV).
 
     lambda = sum_k |W_k|^(1/d) / n and Sigma_k = lambda W_k / |W_k|^(1/d), from log |W_k|
     (Celeux and Govaert 1995, section 3).
     """
     sizes = log_volumes / n_features
-    factors: Array = np.exp(np.logaddexp.reduce(sizes) - sizes) / counts.sum()
+    common = np.logaddexp.reduce(sizes, axis=1, keepdims=True)
+    factors: Array = np.exp(common - sizes) / counts.sum(axis=1, keepdims=True)
     return factors
 
 
 def proportional_values(values: Array, counts: Array, current: Array | None) -> Array:
-    """Values exp(l_k + s_j), (K, d), fitted to sums of squares of n_k rows (VEI, VEV).
+    """Values exp(l_k + s_j), (M, K, d), fitted to sums of squares of n_k rows (VEI, VEV).
 
     With l profiled out, d sum_k (n_k / n) log sum_j w_kj exp(-s_j) + sum_j s_j is convex in s.
     The search for s starts from the current values.
     """
-    d, shares, log_values = values.shape[1], counts / counts.sum(), np.log(values)
+    d, log_values = values.shape[-1], np.log(values)
+    shares, identity = counts / counts.sum(axis=1, keepdims=True), np.eye(d)
 
-    def evaluate(shape: Array) -> tuple[float, Array, Array]:
-        scaled = log_values - shape
-        largest = scaled.max(axis=1, keepdims=True)
+    def evaluate(shapes: Array, mixtures: Indices) -> Evaluated:
+        scaled, weights = log_values[mixtures] - shapes[:, None], shares[mixtures]
+        largest = scaled.max(axis=2, keepdims=True)
         p = np.exp(scaled - largest)
-        totals = p.sum(axis=1, keepdims=True)
-        p, sizes = p / totals, (largest + np.log(totals))[:, 0]
-        weighted = shares[:, None] * p
-        gradient = 1.0 - d * weighted.sum(axis=0)
-        hessian = d * (np.diag(weighted.sum(axis=0)) - p.T @ weighted)
-        return float(d * shares @ sizes + shape.sum()), gradient, hessian
+        totals = p.sum(axis=2, keepdims=True)
+        p, sizes = p / totals, (largest + np.log(totals))[..., 0]
+        weighted = weights[..., None] * p
+        sums = weighted.sum(axis=1)
+        hessians = d * (identity * sums[:, None] - p.swapaxes(1, 2) @ weighted)
+        found = d * (weights * sizes).sum(axis=1) + shapes.sum(axis=1)
+        return found, 1.0 - d * sums, hessians
 
-    start = np.logaddexp.reduce(log_values, axis=0) if current is None else np.log(current[0])
-    shape = _minimize_convex(evaluate, start)
-    log_lambda = np.logaddexp.reduce(log_values - shape, axis=1) - np.log(counts * d)
-    return np.exp(log_lambda[:, None] + shape)
+    starts = np.logaddexp.reduce(log_values, axis=1) if current is None else np.log(current[:, 0])
+    shapes = minimize_convex(evaluate, starts)[:, None]
+    log_lambdas = np.logaddexp.reduce(log_values - shapes, axis=2) - np.log(counts * d)
+    return np.exp(log_lambdas[..., None] + shapes)
 
 
 def proportional_matrices(scatter: Array, counts: Array, current: Array | None) -> Array:
-    """Matrices exp(l_k) C, (K, d, d), fitted to scatters (VEE).
+    """Matrices exp(l_k) C, (M, K, d, d), fitted to scatters (VEE).
 
     With C profiled out, log |sum_k W_k exp(-l_k)| + d sum_k (n_k / n) l_k is convex in l.
     The search for l starts from the current matrices.
     """
-    n_components, d = scatter.shape[:2]
-    shares = counts / counts.sum()
+    _, n_components, d, _ = scatter.shape
+    shares, identity = counts / counts.sum(axis=1, keepdims=True), np.eye(n_components)
 
-    def evaluate(log_volumes: Array) -> tuple[float, Array, Array]:
-        scaled = scatter * np.exp(-log_volumes)[:, None, None]
-        try:
-            lower = np.linalg.cholesky(scaled.sum(axis=0))
-        except np.linalg.LinAlgError:
-            return np.inf, np.zeros(n_components), np.eye(n_components)
-        parts = _whitened(scaled, lower).reshape(n_components, d * d)
-        traces = parts[:, :: d + 1].sum(axis=1)
-        value = 2.0 * np.log(np.diagonal(lower)).sum() + d * shares @ log_volumes
-        return float(value), d * shares - traces, np.diag(traces) - parts @ parts.T
+    def evaluate(log_volumes: Array, mixtures: Indices) -> Evaluated:
+        scaled = scatter[mixtures] * np.exp(-log_volumes)[..., None, None]
+        lower, failed = _factors(scaled.sum(axis=1))
+        parts = _whitened(scaled, lower).reshape(len(scaled), n_components, d * d)
+        traces, weights = parts[..., :: d + 1].sum(axis=2), d * shares[mixtures]
+        log_dets = 2.0 * np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
+        found = np.where(failed, np.inf, log_dets + (weights * log_volumes).sum(axis=1))
+        hessians = identity * traces[:, None] - parts @ parts.swapaxes(1, 2)
+        return found, weights - traces, hessians
 
     if current is None:
-        parts = _whitened(scatter, np.linalg.cholesky(scatter.sum(axis=0)))
-        start = np.log(np.einsum("kii->k", parts) / counts)
+        parts = _whitened(scatter, triangular.cholesky(scatter.sum(axis=1)))
+        starts = np.log(np.einsum("mkii->mk", parts) / counts)
     else:
-        start = np.linalg.slogdet(current)[1] / d
-    log_volumes = _minimize_convex(evaluate, start)
-    log_volumes -= shares @ log_volumes
-    common = np.einsum("k,kij->ij", np.exp(-log_volumes), scatter) / counts.sum()
+        starts = np.linalg.slogdet(current)[1] / d
+    log_volumes = minimize_convex(evaluate, starts)
+    log_volumes -= (shares * log_volumes).sum(axis=1, keepdims=True)
+    common = np.einsum("mk,mkij->mij", np.exp(-log_volumes), scatter)
+    common /= counts.sum(axis=1)[:, None, None]
     # The best volumes given C. The search leaves those of hardly any weight anywhere.
-    parts = _whitened(scatter, np.linalg.cholesky(common))
-    return (np.einsum("kii->k", parts) / (d * counts))[:, None, None] * common
+    parts = _whitened(scatter, triangular.cholesky(common))
+    volumes = np.einsum("mkii->mk", parts) / (d * counts)
+    return volumes[..., None, None] * common[:, None]
+
+
+def _factors(matrices: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Cholesky factors of matrices (n, d, d), the identity where there is none, and where."""
+    try:
+        return triangular.cholesky(matrices), np.zeros(len(matrices), dtype=bool)
+    except np.linalg.LinAlgError:
+        if len(matrices) == 1:
+            return np.eye(matrices.shape[1])[None], np.ones(1, dtype=bool)
+        lower, failed = zip(*(_factors(matrix[None]) for matrix in matrices), strict=True)
+        return np.concatenate(lower), np.concatenate(failed)
 
 
 def _whitened(scatter: Array, lower: Array) -> Array:
     """L^-1 W_k L^-T. An inverse that is not triangular would lose the digits of small columns."""
-    inverse = triangular.inverses(lower)
-    return np.asarray(inverse @ scatter @ inverse.T)
+    inverse = triangular.inverses(lower)[:, None]
+    return np.asarray(inverse @ scatter @ inverse.swapaxes(2, 3))
 
 
 def lifted_at_equal_volume(values: Array, bounds: Array) -> Array:
@@ -156,32 +169,3 @@ def lifted_in_proportion(values: Array, bounds: Array) -> Array:
     lifted = np.maximum(volumes, needed)[:, :, None] + shapes[:, None, :]
     divergences = (lifted + np.exp(log_values - lifted)).sum(axis=(1, 2))
     return np.exp(lifted[divergences.argmin()])
-
-
-def _minimize_convex(evaluate: Evaluate, point: Array) -> Array:
-    """Newton's method with halved steps; the function does not change along (1, ..., 1)."""
-    size = len(point)
-    # The null direction is filled in; the rest keeps far-off flat regions solvable.
-    lift = np.full((size, size), 1.0 / size) + PRECISION * np.eye(size)
-    value, gradient, hessian = evaluate(point)
-    for _ in range(MAX_STEPS):
-        steepest = np.abs(gradient).max()
-        if steepest <= PRECISION:
-            return point
-        step = np.linalg.solve(hessian + lift, -gradient)
-        # In a flat region Newton would leap beyond what exp can hold.
-        step *= min(1.0, LONGEST_STEP / max(np.abs(step).max(), LONGEST_STEP))
-        length, best = 1.0, (value, gradient, hessian)
-        for _ in range(MAX_HALVINGS):
-            best = evaluate(point + length * step)
-            if best[0] <= value + PRECISION * (1.0 + abs(value)):
-                break
-            length *= 0.5
-        if not np.isfinite(best[0]):
-            return point
-        flatter = np.abs(best[1]).max() <= 0.5 * steepest
-        if value - best[0] <= PRECISION * (1.0 + abs(value)) and not flatter:
-            return point
-        point = point + length * step
-        value, gradient, hessian = best
-    return point

@@ -47,14 +47,12 @@ class Decomposed(Compared, Full):
     results exceeds diag(minimum).
     """
 
-    coupled: bool = True
     has_coordinates: bool = False
-    divides: bool = False
     unit_free: ClassVar[bool] = False
 
     @abstractmethod
     def fit(self, scatter: Array, counts: Array, current: Array | None) -> Array:
-        """Covariances from scatter matrices, positive definite, and positive counts."""
+        """Covariances (M, K, d, d) from scatters, positive definite, and positive counts."""
 
     @abstractmethod
     def axes(self, covariances: Array) -> Array:
@@ -67,13 +65,19 @@ class Decomposed(Compared, Full):
     def covariances(
         self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
     ) -> Array:
+        def fit(matrices: Array, counts: Array, current: Array | None) -> Array:
+            return self.fit(*regularized(matrices, counts), current)
+
         matrices = self._unpack(scatter, n_features)
-        found = fitted(lambda: self.fit(*regularized(matrices, counts), current), matrices, counts)
+        start = None if current is None else self.by_mixture(current)
+        found = fitted(fit, self.by_mixture(matrices), self.by_mixture(counts), start)
+        found = found.reshape(matrices.shape)
         if current is None:
             return found
         # A search among near-singular matrices may end anywhere.
         before, after = (self.expected_log_prob(c, scatter, counts) for c in (current, found))
-        return found if after > before else current
+        better = np.repeat(after > before, len(counts) // self.n_mixtures)
+        return np.where(better[:, None, None], found, current)
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
         if exceeds(covariances, minimum):
@@ -85,14 +89,16 @@ class Decomposed(Compared, Full):
         bounds = np.broadcast_to((minimum / scale**2) @ axes**2, values.shape)
         return _rebuilt(axes, self.lift(values, bounds)) * scale[:, None] * scale
 
-    def expected_log_prob(self, covariances: Array, scatter: Array, counts: Array) -> float:
+    def expected_log_prob(self, covariances: Array, scatter: Array, counts: Array) -> Array:
         values = np.linalg.eigvalsh(covariances)
-        if (values[:, 0] <= SINGULAR * values[:, -1]).any():
-            return -np.inf
+        singular = values[:, 0] <= SINGULAR * values[:, -1]
+        values[singular] = 1.0
         log_volumes = np.log(values).sum(axis=1)
-        matrices = self._unpack(scatter, covariances.shape[1])
-        traces = np.einsum("kij,kji->k", np.linalg.inv(covariances), matrices)
-        return float(-0.5 * (counts @ log_volumes + traces.sum()))
+        matrices, d = self._unpack(scatter, covariances.shape[1]), covariances.shape[1]
+        inverses = np.linalg.inv(np.where(singular[:, None, None], np.eye(d), covariances))
+        traces = np.einsum("kij,kji->k", inverses, matrices)
+        gains = np.where(singular, -np.inf, -0.5 * (counts * log_volumes + traces))
+        return self.by_mixture(gains).sum(axis=1)
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_decomposition_parameters(type(self).__name__, n_components, n_features)
@@ -131,10 +137,10 @@ class EVV(Decomposed):
     unit_free: ClassVar[bool] = True
 
     def fit(self, scatter: Array, counts: Array, current: Array | None) -> Array:
-        d = scatter.shape[1]
+        d = scatter.shape[-1]
         log_volumes = np.maximum(np.linalg.slogdet(scatter)[1], d * np.log(SMALLEST))
         factors = equal_volumes(log_volumes, counts, d)
-        return scatter * factors[:, None, None]
+        return scatter * factors[..., None, None]
 
     def axes(self, covariances: Array) -> Array:
         return _own_axes(covariances)
@@ -163,8 +169,8 @@ class EEV(Decomposed):
 
     def fit(self, scatter: Array, counts: Array, current: Array | None) -> Array:
         values, axes = np.linalg.eigh(scatter)
-        common = values.sum(axis=0) / counts.sum()
-        return _rebuilt(axes, np.broadcast_to(common, values.shape))
+        common = values.sum(axis=1) / counts.sum(axis=1, keepdims=True)
+        return _rebuilt(axes, np.broadcast_to(common[:, None], values.shape))
 
     def axes(self, covariances: Array) -> Array:
         return _own_axes(covariances)
@@ -193,11 +199,11 @@ class EVE(Decomposed):
     """Matrices of one volume and orientation."""
 
     def fit(self, scatter: Array, counts: Array, current: Array | None) -> Array:
-        d = scatter.shape[1]
+        d = scatter.shape[-1]
         start = None if current is None else axes_of_all(current)
         axes, values = common_axes(scatter, total_log_volume(d), start)
-        factors = equal_volumes(np.log(values).sum(axis=1), counts, d)
-        return _rebuilt(axes, values * factors[:, None])
+        factors = equal_volumes(np.log(values).sum(axis=2), counts, d)
+        return _rebuilt(axes[:, None], values * factors[..., None])
 
     def axes(self, covariances: Array) -> Array:
         return axes_of_all(covariances)
@@ -212,7 +218,7 @@ class VVE(Decomposed):
     def fit(self, scatter: Array, counts: Array, current: Array | None) -> Array:
         start = None if current is None else axes_of_all(current)
         axes, values = common_axes(scatter, mean_log_volume(counts), start)
-        return _rebuilt(axes, values / counts[:, None])
+        return _rebuilt(axes[:, None], values / counts[..., None])
 
     def axes(self, covariances: Array) -> Array:
         return axes_of_all(covariances)
@@ -234,5 +240,5 @@ def _along(axes: Array, covariances: Array) -> Array:
 
 def _rebuilt(axes: Array, values: Array) -> Array:
     """D diag(values) D' of every component."""
-    matrices: Array = (axes * values[:, None, :]) @ axes.swapaxes(-1, -2)
+    matrices: Array = (axes * values[..., None, :]) @ axes.swapaxes(-1, -2)
     return matrices

@@ -30,25 +30,24 @@ def n_decomposition_parameters(code: str, n_components: int, n_features: int) ->
 class DecomposedDiagonal(Compared, Diagonal):
     """Variances that components share something of, (K, d)."""
 
-    coupled: bool = True
-    divides: bool = False
-
     @abstractmethod
     def fit(self, values: Array, counts: Array, current: Array | None) -> Array:
-        """Variances from sums of squares and counts, all positive."""
+        """Variances (M, K, d) from sums of squares and counts, all positive."""
 
     def covariances(
         self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
     ) -> Array:
-        def fit() -> Array:
-            matrices, positive = regularized(scatter[:, :, None] * np.eye(n_features), counts)
-            return self.fit(np.einsum("kjj->kj", matrices), positive, current)
+        def fit(values: Array, counts: Array, current: Array | None) -> Array:
+            matrices, positive = regularized(values[..., None] * np.eye(n_features), counts)
+            return self.fit(np.einsum("mkjj->mkj", matrices), positive, current)
 
-        return fitted(fit, scatter, counts)
+        start = None if current is None else self.by_mixture(current)
+        found = fitted(fit, self.by_mixture(scatter), self.by_mixture(counts), start)
+        return found.reshape(scatter.shape)
 
-    def expected_log_prob(self, covariances: Array, scatter: Array, counts: Array) -> float:
+    def expected_log_prob(self, covariances: Array, scatter: Array, counts: Array) -> Array:
         gains = counts[:, None] * np.log(covariances) + scatter / covariances
-        return float(-0.5 * gains.sum())
+        return -0.5 * self.by_mixture(gains).sum(axis=(1, 2))
 
 
 class VEI(DecomposedDiagonal):
@@ -79,8 +78,8 @@ class EVI(DecomposedDiagonal):
     """Diagonal covariances of one volume, (K, d)."""
 
     def fit(self, values: Array, counts: Array, current: Array | None) -> Array:
-        log_volumes = np.log(values).sum(axis=1)
-        return values * equal_volumes(log_volumes, counts, values.shape[1])[:, None]
+        log_volumes = np.log(values).sum(axis=2)
+        return values * equal_volumes(log_volumes, counts, values.shape[2])[..., None]
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
         if (covariances >= minimum).all():
