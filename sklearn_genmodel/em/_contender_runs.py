@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ __all__ = ["ContenderRuns"]
 POLISH_PASSES = 300
 # Contenders are run for so many passes at a time, unless the last gained so little (nats per row).
 BURST, SETTLED = 5, 1e-8
+# Below so many features of all rows, passes over several mixtures cost what Python does once a
+# pass: they are run side by side though rows then have more features than in a pass of one.
+CHEAP_ROWS = 200_000
 
 
 @dataclass(frozen=True)
@@ -50,25 +53,37 @@ class ContenderRuns:
         return blocked_step(self.family, self.rows, self.m_step)
 
     @cached_property
-    def _stacked(self) -> Any:
-        return stacked_step(self.family, self.rows, self.m_step)
+    def _steps_side_by_side(self) -> Any:
+        """Steps of several mixtures and the family of their components, by their number."""
 
-    @property
-    def apart(self) -> bool:
-        """Whether components share no parameters, so that mixtures can be run side by side."""
-        return not self.family.coupled and self.m_step.constraints is None
+        @cache
+        def made(n_mixtures: int) -> Any:
+            family = self.family.side_by_side(n_mixtures)
+            return family, stacked_step(family, self.rows, self.m_step)
+
+        return made
+
+    @cached_property
+    def side_by_side(self) -> bool:
+        """Whether mixtures can be run side by side, at no more than a pass of each would cost."""
+        family = None if self.m_step.constraints else self.family.side_by_side(2)
+        if family is None:
+            return False
+        n_rows, n_features = self.rows.X.shape
+        width = family.width(n_features)
+        return width <= self.family.width(n_features) or n_rows * width < CHEAP_ROWS
 
     def advance(self, contenders: list[Contender], n_passes: int) -> None:
         """Run plain EM for a few passes, less for contenders that hardly gain any more.
 
-        All at once where components share no parameters.
+        All at once where they can be run side by side.
         """
         for done in range(0, n_passes, BURST):
             moving = [c for c in contenders if not c.broken and c.gain > SETTLED]
             self._advance(moving, min(BURST, n_passes - done))
 
     def _advance(self, contenders: list[Contender], n_passes: int) -> None:
-        if self.apart and len(contenders) > 1:
+        if self.side_by_side and len(contenders) > 1:
             try:
                 return self._advance_together(contenders, n_passes)
             except BROKEN_RUN:
@@ -80,16 +95,17 @@ class ContenderRuns:
     def _advance_together(self, contenders: list[Contender], n_passes: int) -> None:
         n_mixtures = len(contenders)
         weights = np.concatenate([contender.theta.weights for contender in contenders])
-        params = self.family.stack([contender.theta.params for contender in contenders])
-        theta = Theta(weights, params)
+        family, step = self._steps_side_by_side(n_mixtures)
+        theta = Theta(weights, family.stack([contender.theta.params for contender in contenders]))
         bounds = np.array([contender.lower_bound for contender in contenders])
         for _ in range(n_passes):
-            before, (theta, bounds) = bounds, self._stacked(theta, n_mixtures)
+            before, (theta, bounds) = bounds, step(theta, n_mixtures)
             if not np.isfinite(bounds).all():
                 raise ArithmeticError("a lower bound is not finite")
-        parts = np.arange(len(theta.weights)).reshape(n_mixtures, -1)
-        for i, (contender, part) in enumerate(zip(contenders, parts, strict=True)):
-            contender.theta = Theta(theta.weights[part], self.family.take(theta.params, part))
+        parts = list(np.arange(len(theta.weights)).reshape(n_mixtures, -1))
+        own = zip(contenders, parts, family.unstack(theta.params, parts), strict=True)
+        for i, (contender, part, params) in enumerate(own):
+            contender.theta = Theta(theta.weights[part], params)
             contender.lower_bound, contender.gain = float(bounds[i]), float(bounds[i] - before[i])
             contender.n_iter += n_passes
 

@@ -18,6 +18,9 @@ __all__ = ["Memory", "kept", "prepared_chunks"]
 FEW_COLUMNS = 64
 
 
+Prepare = Callable[[Any], Any]
+
+
 class Kept(NamedTuple):
     """All blocks, chunk by chunk, and whether they are prepared or only laid out."""
 
@@ -26,14 +29,14 @@ class Kept(NamedTuple):
 
 
 class Memory:
-    """Blocks that passes over some rows have made for a family, by the size of the blocks."""
+    """Blocks that passes over some rows have made, by their size, for families that read alike."""
 
     def __init__(self) -> None:
         self.clear()
 
-    def clear(self, family: Family | None = None) -> None:
-        """Forget everything, and begin with this family."""
-        self.family = family
+    def clear(self, prepare: Prepare | None = None) -> None:
+        """Forget everything, and begin with what this makes of a block."""
+        self.prepare = prepare
         self.known: dict[int, Kept | None] = {}
         self.n_bytes = 0.0
 
@@ -47,24 +50,22 @@ class Memory:
         slices : list of list of slice
             Those of the blocks, chunk by chunk.
         """
-        if family is not self.family:
-            self.clear(family)
+        if family.prepare != self.prepare:
+            self.clear(family.prepare)
         size = slices[0][0].stop
         if size not in self.known:
             kept = self._made(rows, slices, family.prepare)
             self.known[size] = kept or self._made(rows, slices, None)
         return self.known[size]
 
-    def _made(
-        self, rows: Rows, slices: list[list[slice]], prepare: Callable[[Any], Any] | None
-    ) -> Kept | None:
+    def _made(self, rows: Rows, slices: list[list[slice]], prepare: Prepare | None) -> Kept | None:
         """Make all blocks if, going by the first, they fit; older ones make room for them."""
         first = next(_laid_out(rows, slices[0][:1], prepare))
         n_bytes = _n_bytes(first[1:]) * len(rows) / first.n_rows
         if n_bytes > MOST_KEPT:
             return None
         if self.n_bytes + n_bytes > MOST_KEPT:
-            self.clear(self.family)
+            self.clear(self.prepare)
         self.n_bytes += n_bytes
         made = rows.map(lambda chunk: list(_laid_out(rows, chunk, prepare)), slices)
         return Kept(list(made), prepare is not None)
@@ -108,13 +109,11 @@ def prepared_chunks(family: Family, rows: Rows, width: int) -> list[Iterable[Blo
     return [_prepared(chunk, family.prepare) for chunk in found.chunks]
 
 
-def _prepared(blocks: Iterable[Block], prepare: Callable[[Any], Any] | None) -> Iterator[Block]:
+def _prepared(blocks: Iterable[Block], prepare: Prepare | None) -> Iterator[Block]:
     return (block._replace(X=prepare(block.X)) if prepare else block for block in blocks)
 
 
-def _laid_out(
-    rows: Rows, chunk: list[slice], prepare: Callable[[Any], Any] | None
-) -> Iterator[Block]:
+def _laid_out(rows: Rows, chunk: list[slice], prepare: Prepare | None) -> Iterator[Block]:
     """Blocks of rows whose columns, if these are few, follow each other."""
     blocks = rows.blocks(chunk)
     if rows.X.shape[1] <= FEW_COLUMNS:

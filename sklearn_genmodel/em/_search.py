@@ -219,19 +219,18 @@ class Search:
         return resp[:, agreeing_order(resp, prior, self.rows.weights)]
 
     def _thetas(self, resps: Sequence[Array]) -> list[Theta]:
-        """M-steps from responsibilities, all in one where components share no parameters."""
+        """M-steps from responsibilities, all in one where mixtures are run side by side."""
         blended = [self._blended(resp) for resp in resps]
-        if not self.runs.apart or self.family.ordered:
-            return [self._m_step(resp, self.m_step) for resp in blended]
+        if not self.runs.side_by_side or self.family.ordered:
+            return [self._m_step(self.family, resp, self.m_step) for resp in blended]
         # The weights of all mixtures in one are of no use, and each may be held: made below.
         free = replace(self.m_step, fixed_weights=None)
-        theta = self._m_step(np.concatenate(blended, axis=1), free)
+        family = self.family.side_by_side(len(resps))
+        theta = self._m_step(family, np.concatenate(blended, axis=1), free)
         counts = [resp.T @ self.rows.weights for resp in blended]
-        parts = np.arange(len(theta.weights)).reshape(len(resps), -1)
-        return [
-            Theta(self.m_step.weights(count), self.family.take(theta.params, part))
-            for count, part in zip(counts, parts, strict=True)
-        ]
+        parts = list(np.arange(len(theta.weights)).reshape(len(resps), -1))
+        pairs = zip(counts, family.unstack(theta.params, parts), strict=True)
+        return [Theta(self.m_step.weights(count), params) for count, params in pairs]
 
     def _blended(self, resp: Array) -> Array:
         """Keep responsibilities off the edges, so that no parameter starts on one."""
@@ -241,13 +240,13 @@ class Search:
             blended /= blended.sum(axis=1, keepdims=True)
         return blended
 
-    def _m_step(self, resp: Array, m_step: MStep) -> Theta:
-        return theta_from_resp(self.family, self.rows, resp, self.pooled, m_step)
+    def _m_step(self, family: Family, resp: Array, m_step: MStep) -> Theta:
+        return theta_from_resp(family, self.rows, resp, self.pooled, m_step)
 
     @property
     def _moves_at_a_time(self) -> int:
         """How many moves are tried before the best of them is taken."""
-        if not self.runs.apart:
+        if not self.runs.side_by_side:
             return MOVES_AT_A_TIME
         size = len(self.rows) * self.n_components * self.family.width(self.rows.X.shape[1])
         return int(np.clip(CHEAP_PASS // size, MOVES_AT_A_TIME, MOST_AT_A_TIME))

@@ -73,7 +73,7 @@ def stacked_step(
     Parameters
     ----------
     family : Family
-        Not `coupled` if there are several mixtures.
+        If there are several mixtures, what `Family.side_by_side` returns for their number.
     rows : Rows
     m_step : MStep
 

@@ -19,6 +19,8 @@ from sklearn_genmodel.families._normal._constants import (
 from sklearn_genmodel.families._normal._elliptical import Elliptical
 from sklearn_genmodel.families._normal._moments import Moments, gaussian_kernel
 from sklearn_genmodel.families._normal._observed import observed_moments
+from sklearn_genmodel.families._normal._side_by_side import SideBySide
+from sklearn_genmodel.families._normal._update import update
 
 __all__ = ["Gaussian", "GaussianParams"]
 
@@ -142,8 +144,16 @@ class Gaussian(Elliptical):
 
     def m_step(self, stats: Moments) -> GaussianParams:
         """Weighted means and covariances, the latter kept above the floor."""
-        means, covariances, _ = self._update(stats, stats.counts)
+        means, covariances, _ = update(self, stats, stats.counts)
         return GaussianParams(means, covariances)
+
+    def side_by_side(self, n_mixtures: int) -> Family | None:
+        """Components whose covariances have something in common with those of their mixture."""
+        structure = self._structure.side_by_side(n_mixtures)
+        # A prior of the one matrix of a mixture is not one of every component's.
+        if not self.coupled or structure is None or (self.shared and self.prior is not None):
+            return super().side_by_side(n_mixtures)
+        return SideBySide(self, structure, GaussianParams)
 
     def constrained_m_step(self, stats: Moments, constraints: Constraints) -> GaussianParams:
         """Fixed means change the covariances about them; fixed covariances leave means alone."""

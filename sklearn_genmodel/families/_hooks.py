@@ -84,18 +84,51 @@ class EngineHooks(DataHooks):
         }
         return params._replace(**taken)
 
+    def side_by_side(self, n_mixtures: int) -> Any:
+        """Return the family of the components of several mixtures, those of a mixture together.
+
+        Mixtures on the same rows are run side by side with it, which costs little more than one.
+
+        Parameters
+        ----------
+        n_mixtures : int
+
+        Returns
+        -------
+        family : Family or None
+            With components that do not depend on each other, this family itself; None if the
+            mixtures cannot be run side by side.
+        """
+        return None if self.coupled else self
+
     def stack(self, several: list[Any]) -> Any:
-        """Components of several mixtures side by side; not asked of families that are `coupled`.
+        """Components of several mixtures side by side.
 
         Parameters
         ----------
         several : list of NamedTuple
+            Parameters of each mixture.
 
         Returns
         -------
         params : NamedTuple
         """
         return map_params(lambda *arrays: np.concatenate(arrays), *several)
+
+    def unstack(self, params: Any, parts: list[NDArray[np.intp]]) -> list[Any]:
+        """Inverse of `stack`.
+
+        Parameters
+        ----------
+        params : NamedTuple
+        parts : list of ndarray of int
+            Components of each mixture.
+
+        Returns
+        -------
+        several : list of NamedTuple
+        """
+        return [self.take(params, part) for part in parts]
 
     def repeat(self, pooled: Any, n_components: int) -> Any:
         """As many components as are wanted, all alike, from a one-component fit.

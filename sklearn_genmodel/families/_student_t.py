@@ -19,6 +19,7 @@ from sklearn_genmodel.families._normal._precisions import (
     StudentStats,
     student_kernel,
 )
+from sklearn_genmodel.families._normal._update import update
 from sklearn_genmodel.families._numerics._newton import gamma_shapes
 
 __all__ = ["StudentT", "StudentTParams"]
@@ -149,7 +150,7 @@ class StudentT(Elliptical):
         # With enough rows that are equal the scale has no unit left but that of the other rows.
         n_values = chosen.counts.sum() * chosen.moments.sums.shape[1]
         far = max(1.0, float(chosen.distances.sum() / n_values)) ** FAR_POWER
-        locations, scales, floored = self._update(chosen.moments, chosen.counts, expansion, far)
+        locations, scales, floored = update(self, chosen.moments, chosen.counts, expansion, far)
         expansion = np.ones(1) if floored or expansion is None else expansion
         return StudentTParams(locations, scales, self._dof(chosen, expansion))
 

@@ -15,7 +15,7 @@ import numpy as np
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._numerics._blas import thin_product
 
-__all__ = ["LOG_2PI", "Structure", "normalizer"]
+__all__ = ["LOG_2PI", "Pooled", "Structure", "normalizer"]
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 # More components than a mixture has.
@@ -108,7 +108,7 @@ class Structure(ABC):
         """Covariances from `to_vector`, with the shapes of the factor given."""
 
     def side_by_side(self, n_mixtures: int) -> Structure | None:
-        """This structure for the components of several mixtures; None if there is none."""
+        """Structure of the components of several mixtures, a matrix each; None if there is none."""
         return None if self.coupled else self
 
     def whitener(self, factor: Any) -> Any:
@@ -181,6 +181,27 @@ class Structure(ABC):
     ) -> Any:
         """Best covariances from packed scatter that exceed diag(minimum)."""
         return self.floor(self.covariances(scatter, counts, n_features, current), minimum)
+
+
+class Pooled(Structure):
+    """A matrix per component, the same for all components of a mixture.
+
+    Placed before the structure with free matrices that it is of.
+    """
+
+    coupled: bool = True
+    divides: bool = False
+
+    def __init__(self, alone: Structure, n_mixtures: int) -> None:
+        self.alone, self.n_mixtures = alone, n_mixtures
+
+    def covariances(
+        self, scatter: Array, counts: Array, n_features: int, current: Any = None
+    ) -> Array:
+        total = scatter.reshape(self.n_mixtures, -1, scatter.shape[1]).sum(axis=1)
+        n = counts.reshape(self.n_mixtures, -1).sum(axis=1)
+        found = super().covariances(total, n, n_features)  # type: ignore[safe-super]
+        return np.repeat(found, len(counts) // self.n_mixtures, axis=0)
 
 
 def normalizer(means: Array, linear: Array, half_log_det: Array) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sklearn_genmodel.families._arrays import TINY, Array
-from sklearn_genmodel.families._covariances._covariance import Structure, normalizer
+from sklearn_genmodel.families._covariances._covariance import Pooled, Structure, normalizer
 from sklearn_genmodel.families._numerics._blas import thin_product
 
 __all__ = ["Diagonal", "Spherical", "TiedDiagonal", "TiedSpherical"]
@@ -135,6 +135,9 @@ class TiedDiagonal(Diagonal):
     coupled: bool = True
     shared: bool = True
 
+    def side_by_side(self, n_mixtures: int) -> Structure:
+        return PooledDiagonal(self, n_mixtures)
+
     def natural(self, means: Array, factor: Array, whitener: Array) -> Array:
         return super().natural(means, np.broadcast_to(factor, means.shape), whitener)
 
@@ -174,6 +177,9 @@ class TiedSpherical(Spherical):
     coupled: bool = True
     shared: bool = True
 
+    def side_by_side(self, n_mixtures: int) -> Structure:
+        return PooledSpherical(self, n_mixtures)
+
     def natural(self, means: Array, factor: Array, whitener: Array) -> Array:
         return super().natural(means, np.broadcast_to(factor, len(means)), whitener)
 
@@ -206,3 +212,11 @@ class TiedSpherical(Spherical):
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return 1
+
+
+class PooledDiagonal(Pooled, Diagonal):
+    """One variance per column for all components of a mixture, for several mixtures: (K, d)."""
+
+
+class PooledSpherical(Pooled, Spherical):
+    """One variance for all components and columns of a mixture, for several mixtures: (K,)."""

@@ -8,7 +8,12 @@ import numpy as np
 
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._covariances import _triangular as triangular
-from sklearn_genmodel.families._covariances._covariance import LOG_2PI, Structure, normalizer
+from sklearn_genmodel.families._covariances._covariance import (
+    LOG_2PI,
+    Pooled,
+    Structure,
+    normalizer,
+)
 from sklearn_genmodel.families._numerics._blas import thin_product, triangular_product
 
 __all__ = ["Full", "Tied"]
@@ -117,6 +122,9 @@ class Tied(Full):
     coupled: bool = True
     shared: bool = True
 
+    def side_by_side(self, n_mixtures: int) -> Structure:
+        return PooledFull(self, n_mixtures)
+
     def natural(self, means: Array, factor: Array, whitener: Array) -> Array:
         linear = means @ whitener.T @ whitener
         half_log_det = np.log(np.diagonal(factor)).sum()
@@ -161,3 +169,7 @@ class Tied(Full):
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_features * (n_features + 1) // 2
+
+
+class PooledFull(Pooled, Full):
+    """One matrix for all components of a mixture, for several mixtures: (K, d, d)."""

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from sklearn_genmodel.families._arrays import TINY, Array, same_params
+from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._covariances import _singular as singular
 from sklearn_genmodel.families._covariances._covariance import Structure
 from sklearn_genmodel.families._covariances._patterns import condition, packed
-from sklearn_genmodel.families._covariances._structures import divided, structure_of
+from sklearn_genmodel.families._covariances._structures import structure_of
 from sklearn_genmodel.families._normal._fixed_point import settled_mle
-from sklearn_genmodel.families._normal._moments import Moments
 from sklearn_genmodel.families._normal._normal_prior import NormalInverseWishart
 from sklearn_genmodel.families._normal._observed import observed_moments
 from sklearn_genmodel.families._support import REALS, Support
@@ -46,7 +45,7 @@ class Elliptical(Family):
     noise: str
     prior: Any
     # Variances of the columns of all data, where components of other families have a share.
-    _unit: Array | None = None
+    unit: Array | None = None
 
     @property
     def _structure(self) -> Structure:
@@ -100,14 +99,14 @@ class Elliptical(Family):
         family: Elliptical = clone(self)
         weights = np.ones(len(X)) if sample_weight is None else sample_weight
         _, variances = observed_moments(X, weights[:, None])
-        family._unit = variances[0]
+        family.unit = variances[0]
         return family
 
     def log_prior(self, params: Any) -> Array | float:
         """Log-density of the prior at every component, up to a constant."""
         if self.prior is None:
             return 0.0
-        return self._known_prior().log_density(params, self._structure)
+        return self.known_prior().log_density(params, self._structure)
 
     def log_prob(self, X: Array, params: Any) -> Array:
         """Log-density of every row's observed columns under every component, in nats."""
@@ -216,72 +215,8 @@ class Elliptical(Family):
         structure = self._structure
         return structure.scales(structure.factor(params[1]))
 
-    def _update(
-        self,
-        moments: Moments,
-        counts: Array,
-        expansion: Array | None = None,
-        floor_factor: float = 1.0,
-    ) -> tuple[Array, Any, bool]:
-        """Locations, scatter matrices, and whether the floor keeps them from their estimates.
-
-        The locations are means of the moments; `counts` divide the scatter, and the result is
-        divided by `expansion` where the floor allows.
-        """
-        structure, d = moments.structure, moments.sums.shape[1]
-        offsets, scatter = moments.about_means()
-        minimum = floor_factor * self._minimum(moments, offsets, scatter)
-        if self.prior is not None:
-            moments, extra, counts = self._with_prior(moments, counts)
-            offsets, scatter = moments.about_means()
-            scatter = scatter + extra
-        estimates = structure.covariances(scatter, counts, d, moments.current)
-        if expansion is not None:
-            estimates = divided(estimates, expansion)
-        locations = moments.centers + offsets
-        if self.reg_covar == 0 or same_params(structure.floor(estimates, minimum), estimates):
-            return locations, estimates, False
-        current = moments.current
-        if current is not None and not same_params(structure.floor(current, minimum), current):
-            # The unit of the floor may change from pass to pass. No M-step is worse than standing
-            # still if the floor rises no higher than the current matrices. Those far below it are
-            # no result of an M-step, but an extrapolation: they are not to drag the floor along.
-            lowest = singular.sunk(
-                minimum, structure.dense(current, *locations.shape), self.lowest_floor
-            )
-            if not structure.compares:
-                minimum = lowest
-            elif (lowest <= minimum * self.lowest_floor).all():
-                current = structure.floor(current, lowest)
-        floored = structure.constrained(scatter, counts, d, minimum, current)
-        return locations, floored, True
-
-    def _minimum(self, moments: Moments, offsets: Array, scatter: Array) -> Array:
-        """Floor of the variances: a share of the variance of all components together, (d,)."""
-        if self.reg_covar == 0:
-            return np.zeros(offsets.shape[1])
-        if self._unit is not None:
-            return np.maximum(self.reg_covar * self._unit, TINY)
-        total, means = moments.counts.sum(), moments.centers + offsets
-        deviations = means - moments.counts @ means / total
-        within = moments.structure.within(scatter, len(deviations.T))
-        variance = (within + moments.counts @ deviations**2) / total
-        return np.maximum(self.reg_covar * variance, TINY)
-
-    def _with_prior(self, moments: Moments, counts: Array) -> tuple[Moments, Array, Array]:
-        """Moments with rows at the prior mean, and scatter and counts of the prior."""
-        prior, structure = self._known_prior(), moments.structure
-        pseudo = prior.pseudo(structure, len(counts))
-        offsets = pseudo.mean - moments.centers
-        raised = replace(
-            moments,
-            counts=moments.counts + pseudo.weight,
-            sums=moments.sums + pseudo.weight * offsets,
-            products=moments.products + pseudo.weight * structure.pair(offsets, offsets),
-        )
-        return raised, pseudo.scatter, counts + pseudo.counts
-
-    def _known_prior(self) -> NormalInverseWishart:
+    def known_prior(self) -> NormalInverseWishart:
+        """The prior, which has to have been filled in."""
         prior = self._checked_prior()
         if prior is None or prior.mean is None or prior.scale is None:
             raise ValueError(

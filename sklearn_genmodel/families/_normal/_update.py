@@ -1,0 +1,132 @@
+"""M-step of locations and scatter matrices from expected moments: estimates, and their floor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from sklearn_genmodel.families._arrays import TINY, Array, same_params
+from sklearn_genmodel.families._covariances import _singular as singular
+from sklearn_genmodel.families._covariances._structures import divided
+from sklearn_genmodel.families._normal._moments import Moments
+
+if TYPE_CHECKING:
+    from sklearn_genmodel.families._normal._elliptical import Elliptical
+
+__all__ = ["Estimates", "estimates", "update"]
+
+
+class Estimates(NamedTuple):
+    """Best matrices without a floor, the packed scatter and counts they are of, the floor (d,)."""
+
+    locations: Array
+    matrices: Any
+    scatter: Array
+    counts: Array
+    minimum: Array
+
+
+def update(
+    family: Elliptical,
+    moments: Moments,
+    counts: Array,
+    expansion: Array | None = None,
+    floor_factor: float = 1.0,
+) -> tuple[Array, Any, bool]:
+    """Locations, scatter matrices, and whether the floor keeps them from their estimates.
+
+    Parameters
+    ----------
+    family : Elliptical
+    moments : Moments
+        Their means are the locations.
+    counts : ndarray of shape (n_components,)
+        Divide the scatter.
+    expansion : ndarray or None, default=None
+        By which the matrices are divided where the floor allows.
+    floor_factor : float, default=1.0
+
+    Returns
+    -------
+    locations : ndarray of shape (n_components, n_features)
+    matrices : ndarray or NamedTuple
+        Of the shape that the structure decides.
+    floored : bool
+    """
+    structure, d = moments.structure, moments.sums.shape[1]
+    locations, found, scatter, counts, minimum = estimates(family, moments, counts, floor_factor)
+    if expansion is not None:
+        found = divided(found, expansion)
+    if family.reg_covar == 0 or same_params(structure.floor(found, minimum), found):
+        return locations, found, False
+    current = moments.current
+    if current is not None and not same_params(structure.floor(current, minimum), current):
+        # The unit of the floor may change from pass to pass. No M-step is worse than standing
+        # still if the floor rises no higher than the current matrices. Those far below it are
+        # no result of an M-step, but an extrapolation: they are not to drag the floor along.
+        lowest = singular.sunk(
+            minimum, structure.dense(current, *locations.shape), family.lowest_floor
+        )
+        if not structure.compares:
+            minimum = lowest
+        elif (lowest <= minimum * family.lowest_floor).all():
+            current = structure.floor(current, lowest)
+    return locations, structure.constrained(scatter, counts, d, minimum, current), True
+
+
+def estimates(
+    family: Elliptical, moments: Moments, counts: Array, floor_factor: float = 1.0
+) -> Estimates:
+    """Means of the moments, and best scatter matrices without a floor.
+
+    Parameters
+    ----------
+    family : Elliptical
+    moments : Moments
+    counts : ndarray of shape (n_components,)
+    floor_factor : float, default=1.0
+
+    Returns
+    -------
+    estimates : Estimates
+    """
+    structure, d = moments.structure, moments.sums.shape[1]
+    offsets, scatter = moments.about_means()
+    minimum = floor_factor * _minimum(family, moments, offsets, scatter)
+    if family.prior is not None:
+        moments, extra, counts = _with_prior(family, moments, counts)
+        offsets, scatter = moments.about_means()
+        scatter = scatter + extra
+    matrices = structure.covariances(scatter, counts, d, moments.current)
+    return Estimates(moments.centers + offsets, matrices, scatter, counts, minimum)
+
+
+def _minimum(family: Elliptical, moments: Moments, offsets: Array, scatter: Array) -> Array:
+    """Floor of the variances: a share of the variance of all components together, (d,)."""
+    if family.reg_covar == 0:
+        return np.zeros(offsets.shape[1])
+    if family.unit is not None:
+        return np.maximum(family.reg_covar * family.unit, TINY)
+    total, means = moments.counts.sum(), moments.centers + offsets
+    deviations = means - moments.counts @ means / total
+    within = moments.structure.within(scatter, len(deviations.T))
+    variance = (within + moments.counts @ deviations**2) / total
+    return np.maximum(family.reg_covar * variance, TINY)
+
+
+def _with_prior(
+    family: Elliptical, moments: Moments, counts: Array
+) -> tuple[Moments, Array, Array]:
+    """Moments with rows at the prior mean, and scatter and counts of the prior."""
+    prior, structure = family.known_prior(), moments.structure
+    pseudo = prior.pseudo(structure, len(counts))
+    offsets = pseudo.mean - moments.centers
+    raised = replace(
+        moments,
+        counts=moments.counts + pseudo.weight,
+        sums=moments.sums + pseudo.weight * offsets,
+        products=moments.products + pseudo.weight * structure.pair(offsets, offsets),
+    )
+    return raised, pseudo.scatter, counts + pseudo.counts

@@ -1,0 +1,119 @@
+"""Several mixtures in one pass are what each of them is by itself."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+from sklearn_genmodel.em import Theta
+from sklearn_genmodel.em._contender_runs import CHEAP_ROWS, ContenderRuns
+from sklearn_genmodel.em._m_step import MStep
+from sklearn_genmodel.em._rows import Rows
+from sklearn_genmodel.em._steps import blocked_step, stacked_step, theta_from_resp
+from sklearn_genmodel.families import Columns, Gaussian, Poisson, StudentT
+
+N_MIXTURES, N_COMPONENTS = 4, 3
+X = load_iris().data
+GAPS = np.where(np.random.default_rng(1).random(X.shape) < 0.1, np.nan, X)
+COUPLED = ["EII", "EEI", "EEE", "VEI", "EVI", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV"]
+
+
+def starts(family, rows, *, seed=0):
+    """Mixtures some passes from random responsibilities."""
+    rng = np.random.default_rng(seed)
+    pooled = family.weighted_mle(rows.X, np.ones((len(rows), 1)))
+    step = blocked_step(family, rows)
+    thetas = []
+    for _ in range(N_MIXTURES):
+        resp = rng.dirichlet(np.full(N_COMPONENTS, 0.2), len(rows))
+        theta = theta_from_resp(family, rows, resp, pooled)
+        for _ in range(3):
+            theta, _ = step(theta)
+        thetas.append(theta)
+    return thetas
+
+
+def side_by_side(family, rows, thetas):
+    """One pass of all, and the mixtures that come of it."""
+    beside = family.side_by_side(len(thetas))
+    params = beside.stack([theta.params for theta in thetas])
+    theta = Theta(np.concatenate([theta.weights for theta in thetas]), params)
+    updated, bounds = stacked_step(beside, rows)(theta, len(thetas))
+    parts = list(np.arange(len(theta.weights)).reshape(len(thetas), -1))
+    found = beside.unstack(updated.params, parts)
+    return [
+        Theta(updated.weights[part], own) for part, own in zip(parts, found, strict=True)
+    ], bounds
+
+
+def assert_same(one, other):
+    np.testing.assert_allclose(one.weights, other.weights, rtol=1e-9)
+    for a, b in zip(one.params, other.params, strict=True):
+        assert np.shape(a) == np.shape(b)
+        np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9)
+
+
+def assert_passes_are_those_alone(family, rows, thetas):
+    step = blocked_step(family, rows)
+    found, bounds = side_by_side(family, rows, thetas)
+    for theta, own, bound in zip(thetas, found, bounds, strict=True):
+        alone, lower_bound = step(theta)
+        assert bound == pytest.approx(lower_bound, rel=1e-12)
+        assert_same(own, alone)
+
+
+@pytest.mark.parametrize("data", [X, GAPS], ids=["complete", "gaps"])
+@pytest.mark.parametrize("code", [*COUPLED, "VVV", "VVI"])
+def test_a_pass_is_that_of_every_mixture(code, data):
+    weights = np.random.default_rng(2).uniform(0.5, 2.0, len(X))
+    rows = Rows(data, weights)
+    family = Gaussian(code)
+    assert_passes_are_those_alone(family, rows, starts(family, rows))
+
+
+@pytest.mark.parametrize("code", COUPLED)
+def test_the_floor_is_that_of_every_mixture(code):
+    """Some mixtures are at their floor, others are not."""
+    rows, family = Rows(X), Gaussian(code, reg_covar=0.05)
+    thetas = starts(family, rows)
+    # A component on next to nothing: its mixture alone has to be floored.
+    thetas[1].params.means[0] = X[0]
+    thetas[1].weights[:] = [1e-9, 0.5, 0.5]
+    assert_passes_are_those_alone(family, rows, thetas)
+
+
+@pytest.mark.parametrize("code", [code for code in COUPLED if code not in ("EII", "EEI", "EEE")])
+def test_a_prior_is_that_of_every_mixture(code):
+    rows = Rows(X)
+    family = Gaussian(code, prior="default").for_rows(X, None, N_COMPONENTS)
+    assert_passes_are_those_alone(family, rows, starts(family, rows))
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        Gaussian("factor", loadings="common"),
+        Gaussian("tied", prior="default"),
+        StudentT("tied"),
+        Columns([("a", Gaussian("tied"), [0, 1]), ("b", Poisson(), [2])]),
+    ],
+    ids=repr,
+)
+def test_what_cannot_be_side_by_side_says_so(family):
+    assert family.coupled
+    assert family.side_by_side(2) is None
+    assert not ContenderRuns(family, Rows(X), MStep(), 1e-8, None).side_by_side
+
+
+def test_components_without_anything_in_common_are_side_by_side_as_they_are():
+    for family in (Gaussian(), Poisson(), StudentT()):
+        assert family.side_by_side(7) is family
+
+
+def test_large_data_of_one_covariance_are_not_given_one_for_every_component():
+    """A pass side by side then costs more than those of each mixture alone."""
+    many = CHEAP_ROWS // (1 + 4 + 10) + 1
+    rows = Rows(np.random.default_rng(0).normal(size=(many, 4)))
+    assert not ContenderRuns(Gaussian("tied"), rows, MStep(), 1e-8, None).side_by_side
+    assert ContenderRuns(Gaussian("VEE"), rows, MStep(), 1e-8, None).side_by_side
+    few = Rows(np.asarray(rows.X)[: many // 2])
+    assert ContenderRuns(Gaussian("tied"), few, MStep(), 1e-8, None).side_by_side
