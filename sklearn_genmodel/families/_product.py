@@ -201,11 +201,31 @@ class Product(Composite):
         groups = (family.take(own, components) for family, _, own in self._with(params))
         return params._replace(groups=tuple(groups))
 
+    def repeat(self, pooled: ProductParams, n_components: int) -> ProductParams:
+        """As many components as are wanted, all alike, from a one-component fit."""
+        groups = (family.repeat(own, n_components) for family, _, own in self._with(pooled))
+        return pooled._replace(groups=tuple(groups))
+
+    def side_by_side(self, n_mixtures: int) -> Product | None:
+        """The same groups for several mixtures, if each of them can be."""
+        parts, found = self.parts(), []
+        for part in parts:
+            family = part.family.side_by_side(n_mixtures)
+            if family is None:
+                return None
+            found.append(part._replace(family=family))
+        return self.with_parts(found) if self.coupled else self
+
     def stack(self, several: list[ProductParams]) -> ProductParams:
         """Components of several mixtures side by side."""
         groups = zip(*(params.groups for params in several), strict=True)
         stacked = (p.family.stack(list(own)) for p, own in zip(self.parts(), groups, strict=True))
         return several[0]._replace(groups=tuple(stacked))
+
+    def unstack(self, params: ProductParams, parts: list[NDArray[np.intp]]) -> list[ProductParams]:
+        """Inverse of `stack`."""
+        groups = (family.unstack(own, parts) for family, _, own in self._with(params))
+        return [params._replace(groups=own) for own in zip(*groups, strict=True)]
 
     def to_vector(self, params: ProductParams, like: ProductParams) -> Array:
         """Coordinates of all groups."""

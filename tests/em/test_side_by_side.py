@@ -10,6 +10,7 @@ from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._rows import Rows
 from sklearn_genmodel.em._steps import blocked_step, stacked_step, theta_from_resp
 from sklearn_genmodel.families import Columns, Gaussian, Poisson, StudentT
+from sklearn_genmodel.families._arrays import map_params
 
 N_MIXTURES, N_COMPONENTS = 4, 3
 X = load_iris().data
@@ -46,10 +47,12 @@ def side_by_side(family, rows, thetas):
 
 
 def assert_same(one, other):
-    np.testing.assert_allclose(one.weights, other.weights, rtol=1e-9)
-    for a, b in zip(one.params, other.params, strict=True):
+    def compare(a, b):
         assert np.shape(a) == np.shape(b)
         np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9)
+
+    np.testing.assert_allclose(one.weights, other.weights, rtol=1e-9)
+    map_params(compare, one.params, other.params)
 
 
 def assert_passes_are_those_alone(family, rows, thetas):
@@ -88,13 +91,25 @@ def test_a_prior_is_that_of_every_mixture(code):
     assert_passes_are_those_alone(family, rows, starts(family, rows))
 
 
+def test_groups_of_columns_are_side_by_side_if_each_can_be():
+    counts = np.random.default_rng(3).poisson(3.0, size=(len(X), 1)).astype(float)
+    data = np.concatenate([X, counts], axis=1)
+    groups = [
+        ("a", Gaussian("tied"), [0, 1]),
+        ("b", Gaussian("VEE"), [2, 3]),
+        ("c", Poisson(), [4]),
+    ]
+    family, rows = Columns(groups), Rows(data)
+    assert_passes_are_those_alone(family, rows, starts(family, rows))
+
+
 @pytest.mark.parametrize(
     "family",
     [
         Gaussian("factor", loadings="common"),
         Gaussian("tied", prior="default"),
         StudentT("tied"),
-        Columns([("a", Gaussian("tied"), [0, 1]), ("b", Poisson(), [2])]),
+        Columns([("a", StudentT("tied"), [0, 1]), ("b", Poisson(), [2])]),
     ],
     ids=repr,
 )
