@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.linalg.lapack import dtrtri
 from scipy.special import softmax
 from scipy.stats import multivariate_normal
 
@@ -271,6 +272,22 @@ def test_products_that_are_cut_are_products(k, width, n):
     )
     of_one = thin_product(long, weights[0])
     np.testing.assert_allclose(of_one, long @ weights[0], rtol=1e-12, atol=1e-11)
+
+
+@pytest.mark.parametrize("n_features", [1, 3, 20])
+def test_inverses_of_many_are_those_of_each(n_features):
+    """Columns whose units are far apart keep their digits."""
+    rng = np.random.default_rng(0)
+    n_matrices = triangular.CROWD * n_features + 1
+    lower = np.tril(rng.uniform(0.5, 2.0, size=(n_matrices, n_features, n_features)))
+    lower *= 10.0 ** np.linspace(-8.0, 8.0, n_features)[:, None]
+    many = triangular.inverses(lower)
+    assert not np.triu(many, 1).any()
+    for one, inverse in zip(lower, many, strict=True):
+        own, info = dtrtri(one, lower=1)
+        assert info == 0
+        error = np.abs(inverse - np.tril(own)).max(axis=0)
+        assert (error <= 1e-9 * np.abs(inverse).max(axis=0)).all()
 
 
 @pytest.mark.parametrize("n_features", [3, 120])

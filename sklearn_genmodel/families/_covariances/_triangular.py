@@ -27,6 +27,8 @@ __all__ = [
 
 # Of so many columns on, numpy's copies of matrices cost as much as their factors.
 LARGE = 100
+# Up to so many columns, inverses of more than so many times as many matrices are found together.
+SMALL, CROWD = 20, 4
 
 
 def cholesky(matrices: Array) -> Array:
@@ -51,7 +53,17 @@ def exceeds(covariances: Array, minimum: Array) -> bool:
 
 def inverses(lower: Array) -> Array:
     """Inverses of lower-triangular matrices, (..., d, d)."""
-    return _each(dtrtri, lower)[0]
+    d = lower.shape[-1]
+    if d > SMALL or lower.size < CROWD * d**3:
+        return _each(dtrtri, lower)[0]
+    # Forward substitution, row by row of all inverses.
+    found = np.zeros(lower.shape)
+    scales = 1.0 / np.einsum("...ii->...i", lower)
+    for i in range(d):
+        found[..., i, i] = scales[..., i]
+        products = lower[..., i, None, :i] @ found[..., :i, :i]
+        found[..., i, :i] = -scales[..., i, None] * products[..., 0, :]
+    return found
 
 
 def _each(routine: Callable[..., tuple[Array, int]], matrices: Array) -> tuple[Array, bool]:
