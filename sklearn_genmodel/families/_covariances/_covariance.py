@@ -172,6 +172,11 @@ class Structure(ABC):
         return False
 
     @property
+    def bounded(self) -> bool:
+        """Whether `constrained` searches above the floor, as quickly as without one."""
+        return False
+
+    @property
     def pools_columns(self) -> bool:
         """Whether columns share their variance, so that one of them may be constant."""
         return False

@@ -9,7 +9,6 @@ components each are done at once, which share nothing.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._covariances import _triangular as triangular
@@ -98,7 +97,7 @@ def proportional_matrices(scatter: Array, counts: Array, current: Array | None) 
 
     def evaluate(log_volumes: Array, mixtures: Indices) -> Evaluated:
         scaled = scatter[mixtures] * np.exp(-log_volumes)[..., None, None]
-        lower, failed = _factors(scaled.sum(axis=1))
+        lower, failed = triangular.factors(scaled.sum(axis=1))
         parts = _whitened(scaled, lower).reshape(len(scaled), n_components, d * d)
         traces, weights = parts[..., :: d + 1].sum(axis=2), d * shares[mixtures]
         log_dets = 2.0 * np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
@@ -119,17 +118,6 @@ def proportional_matrices(scatter: Array, counts: Array, current: Array | None) 
     parts = _whitened(scatter, triangular.cholesky(common))
     volumes = np.einsum("mkii->mk", parts) / (d * counts)
     return volumes[..., None, None] * common[:, None]
-
-
-def _factors(matrices: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Cholesky factors of matrices (n, d, d), the identity where there is none, and where."""
-    try:
-        return triangular.cholesky(matrices), np.zeros(len(matrices), dtype=bool)
-    except np.linalg.LinAlgError:
-        if len(matrices) == 1:
-            return np.eye(matrices.shape[1])[None], np.ones(1, dtype=bool)
-        lower, failed = zip(*(_factors(matrix[None]) for matrix in matrices), strict=True)
-        return np.concatenate(lower), np.concatenate(failed)
 
 
 def _whitened(scatter: Array, lower: Array) -> Array:

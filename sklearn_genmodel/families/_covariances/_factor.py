@@ -77,6 +77,10 @@ class Factor(Full):
     def pools_columns(self) -> bool:
         return self.spherical
 
+    @property
+    def bounded(self) -> bool:
+        return True
+
     def factor(self, covariances: Any) -> Any:
         loadings, noise = covariances
         deviations = np.sqrt(noise)
@@ -170,37 +174,37 @@ class Factor(Full):
         self, matrices: Array, shares: Array, minimum: Array, current: FactorCovariances | None
     ) -> FactorCovariances:
         """Loadings per component; components whose noise is free are problems of their own."""
-        everyone = np.arange(len(shares))
-        blocks = everyone[None] if self.tied else everyone[:, None]
-        loadings, noise = (
-            np.empty((*matrices.shape[:2], self.n_factors)),
-            np.empty(matrices.shape[:2]),
-        )
-        for block in blocks:
-            start = None if current is None else current.noise[block[0]]
-            weights = shares[block] / shares[block].sum()
-            loadings[block], noise[block] = self._one(matrices[block], weights, minimum, start)
-        return FactorCovariances(loadings, noise)
+        n_components, d = matrices.shape[:2]
+        blocks = (1, n_components) if self.tied else (n_components, 1)
+        weights = shares.reshape(blocks)
+        weights = weights / weights.sum(axis=1, keepdims=True)
+        start = None if current is None else current.noise.reshape(*blocks, d)[:, 0]
+        loadings, noise = self._solved(matrices.reshape(*blocks, d, d), weights, minimum, start)
+        noise = np.broadcast_to(noise[:, None], (*blocks, d)).reshape(n_components, d)
+        return FactorCovariances(loadings.reshape(n_components, d, -1), noise.copy())
 
-    def _one(
+    def _solved(
         self, matrices: Array, weights: Array, minimum: Array, start: Array | None
     ) -> tuple[Array, Array]:
-        """Loadings of every matrix and noise common to them."""
+        """Loadings of every matrix, and noise common to those of a problem, (P, d)."""
         if self.spherical:
-            return principal_loadings(matrices, weights, self.n_factors, float(minimum.mean()))
+            least = float(minimum.mean())
+            loadings, noise = principal_loadings(matrices, weights, self.n_factors, least)
+            return loadings, np.repeat(noise[:, None], matrices.shape[-1], axis=1)
         exact = start is None
         if start is None:
-            start = _unique_variances(np.einsum("k,kij->ij", weights, matrices), self.n_factors)
+            pooled = np.einsum("pg,pgij->pij", weights, matrices)
+            start = _unique_variances(pooled, self.n_factors)
         return free_loadings(matrices, weights, self.n_factors, minimum, start, exact=exact)
 
     def _common(
         self, matrices: Array, shares: Array, minimum: Array, current: FactorCovariances | None
     ) -> FactorCovariances:
         """Loadings for all; those of the mean covariance are the answer if noise is tied too."""
-        pooled = np.einsum("k,kij->ij", shares, matrices)[None]
-        start = None if current is None else np.einsum("k,kj->j", shares, current.noise)
+        pooled = np.einsum("k,kij->ij", shares, matrices)[None, None]
+        start = None if current is None else (shares @ current.noise)[None]
         if self.tied or current is None:
-            (loadings,), noise = self._one(pooled, np.ones(1), minimum, start)
+            ((loadings,),), noise = self._solved(pooled, np.ones((1, 1)), minimum, start)
             noise = np.broadcast_to(noise, matrices.shape[:2])
         else:
             loadings, noise = current.loadings[0], current.noise
@@ -216,11 +220,12 @@ class Factor(Full):
         return FactorCovariances(np.repeat(loadings[None], len(shares), axis=0), noise.copy())
 
 
-def _unique_variances(matrix: Array, n_factors: int) -> Array:
-    """Start for the noise: (1 - q / 2 d) / (S^-1)_jj, of a correlation matrix made regular."""
-    variances = np.maximum(np.diagonal(matrix), SMALLEST)
+def _unique_variances(matrices: Array, n_factors: int) -> Array:
+    """Start for the noise: (1 - q / 2 d) / (S^-1)_jj, of correlation matrices made regular."""
+    d = matrices.shape[-1]
+    variances = np.maximum(np.einsum("pjj->pj", matrices), SMALLEST)
     scale = np.sqrt(variances)
-    regular = matrix / scale[:, None] / scale + RIDGE * np.eye(len(matrix))
-    unexplained = 1.0 / np.diagonal(np.linalg.inv(regular))
-    start: Array = (1.0 - 0.5 * n_factors / len(matrix)) * unexplained * variances
+    regular = matrices / scale[:, :, None] / scale[:, None, :] + RIDGE * np.eye(d)
+    unexplained = 1.0 / np.einsum("pjj->pj", np.linalg.inv(regular))
+    start: Array = (1.0 - 0.5 * n_factors / d) * unexplained * variances
     return start

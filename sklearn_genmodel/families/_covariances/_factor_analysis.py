@@ -1,19 +1,20 @@
 """Loadings and noise of factor covariances Lambda Lambda' + Psi, given covariance matrices.
 
-Each function minimises sum_k w_k (log det Sigma_k + tr(S_k Sigma_k^-1)), with noise variances that
-exceed a minimum: the Heywood cases, whose noise would vanish, end on it.
+Each function solves P problems at once, that minimise sum_g w_g (log det Sigma_g + tr(S_g
+Sigma_g^-1)) over G matrices, (P, G, d, d), with noise that these share and that exceeds a minimum:
+the Heywood cases, whose noise would vanish, end on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from sklearn_genmodel.families._arrays import Array
+from sklearn_genmodel.families._covariances import _triangular as triangular
 
 __all__ = ["EPSILON", "free_loadings", "principal_loadings", "signed"]
 
@@ -23,59 +24,69 @@ CLOSEST = 1e-10
 EPSILON = 4.0 * float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True)
-class Profile:
-    """Criterion with the loadings profiled out, at given log noise (d,), and its derivatives.
+class Profile(NamedTuple):
+    """Criteria (P,) with the loadings profiled out, at given log noise, and their derivatives.
 
-    ``rounding`` is the size of the errors in the value and the gradient, which grow with the
-    largest eigenvalue; ``curvature`` is the leading term of the Hessian, a squared projection, and
-    ``hessian()`` all of it.
+    ``rounding`` (P,) is the size of the errors in the value and the gradient (P, d), which grow
+    with the largest eigenvalue; ``curvature`` (P, d, d) is the leading term of the Hessian, a
+    squared projection. ``scaled`` are the matrices in units of the noise, and ``eigen`` their
+    eigenvalues (P, G, m), in descending order, and eigenvectors (P, G, d, m), m at least q.
     """
 
-    value: float
-    rounding: float
+    value: Array
+    rounding: Array
     gradient: Array
     curvature: Array
     loadings: Array
-    hessian: Callable[[], Array]
+    scaled: Array
+    values: Array
+    vectors: Array
+
+    def take(self, problems: NDArray[np.bool_]) -> Profile:
+        """Those of some of the problems."""
+        return Profile(*(array[problems] for array in self))
+
+    def put(self, problems: NDArray[np.bool_] | NDArray[np.intp], other: Profile) -> None:
+        """Overwrite those of some of the problems."""
+        for array, part in zip(self, other, strict=True):
+            array[problems] = part
 
 
 def principal_loadings(
     matrices: Array, weights: Array, n_factors: int, minimum: float
 ) -> tuple[Array, Array]:
-    """Loadings and one noise variance for all matrices: the closed form of Tipping and Bishop.
+    """Loadings and one noise variance for all matrices of a problem: in closed form.
 
     The noise is the mean of the eigenvalues that no loading accounts for: all but the first q of
     each matrix, and those of the first q that do not exceed it (Tipping and Bishop 1999, eq. 8).
 
     Parameters
     ----------
-    matrices : ndarray of shape (n_matrices, n_features, n_features)
-    weights : ndarray of shape (n_matrices,)
+    matrices : ndarray of shape (n_problems, n_matrices, n_features, n_features)
+    weights : ndarray of shape (n_problems, n_matrices)
     n_factors : int
     minimum : float
         Lower bound of the noise variance.
 
     Returns
     -------
-    loadings : ndarray of shape (n_matrices, n_features, n_factors)
-    noise : ndarray of shape ()
+    loadings : ndarray of shape (n_problems, n_matrices, n_features, n_factors)
+    noise : ndarray of shape (n_problems,)
     """
     values, vectors = np.linalg.eigh(matrices)
-    values, vectors = values[:, ::-1], vectors[:, :, ::-1]
-    noise = np.inf
+    values, vectors = values[..., ::-1], vectors[..., ::-1]
+    rest = np.arange(values.shape[-1]) >= np.full(values.shape, n_factors)
+    noise = np.full(len(matrices), np.inf)
     while True:
-        rest = values <= noise
-        rest[:, n_factors:] = True
-        if np.isinf(noise):
-            rest[:, :n_factors] = False
-        share = (weights[:, None] * rest).sum()
-        lower = max(float((weights[:, None] * values * rest).sum() / share), minimum)
-        if lower >= noise:
+        shares = weights[..., None] * rest
+        means = (shares * values).sum(axis=(1, 2)) / shares.sum(axis=(1, 2))
+        lower = np.minimum(np.maximum(means, minimum), noise)
+        if (lower >= noise).all():
             break
         noise = lower
-    lengths = np.sqrt(np.maximum(values[:, :n_factors] - noise, 0.0))
-    return signed(vectors[:, :, :n_factors] * lengths[:, None, :]), np.asarray(noise)
+        rest |= values <= noise[:, None, None]
+    lengths = np.sqrt(np.maximum(values[..., :n_factors] - noise[:, None, None], 0.0))
+    return signed(vectors[..., :n_factors] * lengths[..., None, :]), noise
 
 
 def free_loadings(
@@ -87,20 +98,20 @@ def free_loadings(
     *,
     exact: bool,
 ) -> tuple[Array, Array]:
-    """Loadings of every matrix, and noise variances common to them, by Newton's method.
+    """Loadings of every matrix, and noise variances common to those of a problem, by Newton steps.
 
     Given the noise, the best loadings come from the eigenvectors of Psi^-1/2 S Psi^-1/2
     (Lawley and Maxwell 1971, chapter 4); what is left is a function of d logarithms.
 
     Parameters
     ----------
-    matrices : ndarray of shape (n_matrices, n_features, n_features)
-    weights : ndarray of shape (n_matrices,)
-        Shares of the matrices, which sum to 1.
+    matrices : ndarray of shape (n_problems, n_matrices, n_features, n_features)
+    weights : ndarray of shape (n_problems, n_matrices)
+        Shares of the matrices, which sum to 1 in every problem.
     n_factors : int
     minimum : ndarray of shape (n_features,)
         Lower bounds of the noise variances.
-    start : ndarray of shape (n_features,)
+    start : ndarray of shape (n_problems, n_features)
         Noise variances.
     exact : bool
         Whether to go on to the maximum. From pass to pass of EM a few steps are enough, none of
@@ -108,106 +119,139 @@ def free_loadings(
 
     Returns
     -------
-    loadings : ndarray of shape (n_matrices, n_features, n_factors)
-    noise : ndarray of shape (n_features,)
+    loadings : ndarray of shape (n_problems, n_matrices, n_features, n_factors)
+    noise : ndarray of shape (n_problems, n_features)
     """
     lower = np.log(minimum)
-    point = np.maximum(np.log(start), lower)
-    profile = _profile(point, matrices, weights, n_factors)
+    points = np.maximum(np.log(start), lower)
+    found = _profile(points, matrices, weights, n_factors)
+    going, now = np.arange(len(points)), found
     for _ in range(MAX_STEPS if exact else INNER_STEPS):
-        free = (point > lower) | (profile.gradient < 0.0)
-        slope = np.abs(profile.gradient[free]).max(initial=0.0)
-        if slope <= profile.rounding:
+        free = (points[going] > lower) | (now.gradient < 0.0)
+        slopes = _steepest(now, free)
+        steep = slopes > now.rounding
+        if not steep.any():
             break
+        going, now, free, slopes = going[steep], now.take(steep), free[steep], slopes[steep]
         # The Hessian of many columns is dear, and of use near the maximum only.
-        newton = len(point) <= MANY_COLUMNS or (exact and slope < NEAR)
-        step = _newton_step(profile, free, profile.hessian() if newton else profile.curvature)
-        for halving in range(MAX_HALVINGS):
-            new_point = np.maximum(point + 0.5**halving * step, lower)
-            new = _profile(new_point, matrices, weights, n_factors)
-            gain = profile.value - new.value
-            if gain >= -new.rounding:
+        near = (slopes < NEAR) & exact if len(lower) > MANY_COLUMNS else np.isfinite(slopes)
+        curvature = now.curvature.copy()
+        if near.any():
+            curvature[near] = _hessians(now.take(near), weights[going[near]], n_factors)
+        steps = _newton_steps(now, free, curvature)
+        trials = np.maximum(points[going] + steps, lower)
+        new = _profile(trials, matrices[going], weights[going], n_factors)
+        for _ in range(MAX_HALVINGS):
+            worse = ~(now.value - new.value >= -new.rounding)
+            if not worse.any():
                 break
-        if gain <= new.rounding and np.abs(new.gradient[free]).max() > 0.5 * slope:
+            steps[worse] *= 0.5
+            trials[worse] = np.maximum(points[going[worse]] + steps[worse], lower)
+            part = matrices[going[worse]], weights[going[worse]]
+            new.put(worse, _profile(trials[worse], *part, n_factors))
+        gains = now.value - new.value
+        moving = (gains > new.rounding) | (_steepest(new, free) <= 0.5 * slopes)
+        going, now = going[moving], new.take(moving)
+        points[going] = trials[moving]
+        found.put(going, now)
+        if not len(going):
             break
-        point, profile = new_point, new
-    return signed(profile.loadings), np.exp(point)
+    return signed(found.loadings), np.exp(points)
+
+
+def _steepest(profile: Profile, free: NDArray[np.bool_]) -> Array:
+    """Largest slope in a free coordinate, (P,)."""
+    steepest: Array = np.where(free, np.abs(profile.gradient), 0.0).max(axis=1)
+    return steepest
 
 
 def _profile(log_noise: Array, matrices: Array, weights: Array, n_factors: int) -> Profile:
-    """Value, gradient and Hessian in the log noise, batched over the matrices.
+    """Values, gradients and curvatures in the log noise (P, d).
 
     With eigenvalues theta and eigenvectors u of M = Psi^-1/2 S Psi^-1/2, of which q exceed 1:
     f = sum log psi + sum_{m <= q} (log theta_m + 1) + sum_{m > q} theta_m, and
     df / dlog psi_j = sum_{m > q} (1 - theta_m) u_jm^2.
     """
-    deviations = np.exp(0.5 * log_noise)
-    scaled = matrices / deviations[:, None] / deviations
+    deviations = np.exp(0.5 * log_noise)[:, None]
+    scaled = matrices / deviations[..., :, None] / deviations[..., None, :]
     values, vectors = _leading(scaled, n_factors)
-    kept = values > 1.0
-    theta, axes = np.where(kept, values, 1.0), np.where(kept[:, None], vectors, 0.0)
-    diagonal, squares = np.einsum("kjj->kj", scaled), axes**2
+    largest, leading = values[..., :n_factors], vectors[..., :n_factors]
+    kept = largest > 1.0
+    theta, axes = np.where(kept, largest, 1.0), np.where(kept[..., None, :], leading, 0.0)
+    diagonal, squares = np.einsum("pgjj->pgj", scaled), axes**2
     # What the kept eigenvalues leave of the trace, and of the diagonal of I - M.
-    left = diagonal.sum(axis=1) - np.where(kept, values, 0.0).sum(axis=1)
-    per_matrix = (np.log(theta) + kept).sum(axis=1) + left
-    gradient = 1.0 - squares.sum(axis=2) - diagonal + np.einsum("kjm,km->kj", squares, theta)
-    residual = np.eye(len(log_noise)) - axes @ axes.swapaxes(1, 2)
-    lengths = np.sqrt(theta - 1.0)[:, None]
+    left = diagonal.sum(axis=2) - np.where(kept, largest, 0.0).sum(axis=2)
+    per_matrix = (np.log(theta) + kept).sum(axis=2) + left
+    gradients = 1.0 - squares.sum(axis=3) - diagonal + np.einsum("pgjm,pgm->pgj", squares, theta)
+    residual = np.eye(log_noise.shape[1]) - axes @ axes.swapaxes(2, 3)
+    lengths = np.sqrt(theta - 1.0)[..., None, :]
     return Profile(
-        value=float(log_noise.sum() + weights @ per_matrix),
-        rounding=EPSILON * (values.max() + np.abs(log_noise).sum()),
-        gradient=weights @ gradient,
-        curvature=np.einsum("k,kij->ij", weights, residual**2),
-        loadings=deviations[:, None] * axes * lengths,
-        hessian=lambda: np.einsum("k,kij->ij", weights, _hessians(scaled, n_factors)),
+        value=log_noise.sum(axis=1) + (weights * per_matrix).sum(axis=1),
+        rounding=EPSILON * (values.max(axis=(1, 2)) + np.abs(log_noise).sum(axis=1)),
+        gradient=np.einsum("pg,pgj->pj", weights, gradients),
+        curvature=np.einsum("pg,pgij->pij", weights, residual**2),
+        loadings=deviations[..., None] * axes * lengths,
+        scaled=scaled,
+        values=values,
+        vectors=vectors,
     )
 
 
 def _leading(matrices: Array, n_factors: int) -> tuple[Array, Array]:
-    """The q largest eigenvalues of every matrix, in descending order, and their eigenvectors."""
-    d = matrices.shape[1]
+    """At least the q largest eigenvalues of every matrix, descending, and their eigenvectors."""
+    d = matrices.shape[-1]
     if d <= MANY_COLUMNS:
         values, vectors = np.linalg.eigh(matrices)
-        return values[:, : -n_factors - 1 : -1], vectors[:, :, : -n_factors - 1 : -1]
+        return values[..., ::-1], vectors[..., ::-1]
     largest = (max(d - n_factors, 0), d - 1)
-    pairs = [eigh(matrix, subset_by_index=largest, check_finite=False) for matrix in matrices]
-    return np.array([v[::-1] for v, _ in pairs]), np.array([u[:, ::-1] for _, u in pairs])
+    each = matrices.reshape(-1, d, d)
+    pairs = [eigh(matrix, subset_by_index=largest, check_finite=False) for matrix in each]
+    values = np.array([v[::-1] for v, _ in pairs]).reshape(*matrices.shape[:2], -1)
+    vectors = np.array([u[:, ::-1] for _, u in pairs]).reshape(*matrices.shape[:3], -1)
+    return values, vectors
 
 
-def _hessians(scaled: Array, n_factors: int) -> Array:
-    """Hessians of the profiled criterion of every matrix Psi^-1/2 S Psi^-1/2, (K, d, d)."""
-    values, vectors = np.linalg.eigh(scaled)
-    values, vectors = values[:, ::-1], vectors[:, :, ::-1]
+def _hessians(profile: Profile, weights: Array, n_factors: int) -> Array:
+    """Hessians of the profiled criteria, (P, d, d)."""
+    values, vectors = profile.values, profile.vectors
+    if values.shape[-1] < profile.scaled.shape[-1]:
+        values, vectors = np.linalg.eigh(profile.scaled)
+        values, vectors = values[..., ::-1], vectors[..., ::-1]
     kept = values > 1.0
-    kept[:, n_factors:] = False
+    kept[..., n_factors:] = False
     excess = np.where(kept, 0.0, 1.0 - values)
     residual = _spread(vectors, np.where(kept, 0.0, 1.0))
-    hessian = residual * _spread(vectors, np.where(kept, 0.0, values))
-    for r in range(min(n_factors, values.shape[1])):
-        gap = np.maximum(values[:, [r]] - values, CLOSEST)
-        coupling = np.where(kept[:, [r]], excess * (values + values[:, [r]]) / gap, 0.0)
-        axis = vectors[:, :, r]
-        hessian += axis[:, :, None] * axis[:, None, :] * _spread(vectors, coupling)
-    return np.asarray(hessian)
+    hessians = residual * _spread(vectors, np.where(kept, 0.0, values))
+    for r in range(min(n_factors, values.shape[-1])):
+        one = values[..., [r]]
+        gap = np.maximum(one - values, CLOSEST)
+        coupling = np.where(kept[..., [r]], excess * (values + one) / gap, 0.0)
+        axis = vectors[..., r]
+        hessians += axis[..., :, None] * axis[..., None, :] * _spread(vectors, coupling)
+    return np.asarray(np.einsum("pg,pgij->pij", weights, hessians))
 
 
-def _newton_step(profile: Profile, free: NDArray[np.bool_], hessian: Array) -> Array:
-    """Newton step in the free coordinates, by the curvature where the Hessian is not positive."""
-    which = np.ix_(free, free)
-    ridge = CLOSEST * np.eye(int(free.sum()))
-    matrix = hessian[which] + ridge
-    try:
-        np.linalg.cholesky(matrix)
-    except np.linalg.LinAlgError:
-        matrix = profile.curvature[which] + ridge
-    step = np.zeros_like(profile.gradient)
-    step[free] = np.linalg.solve(matrix, -profile.gradient[free])
-    return step * min(1.0, LONGEST_STEP / max(np.abs(step).max(), LONGEST_STEP))
+def _newton_steps(profile: Profile, free: NDArray[np.bool_], hessians: Array) -> Array:
+    """Newton steps in the free coordinates, by curvatures where a Hessian is not positive."""
+    d = free.shape[1]
+    both = free[:, :, None] & free[:, None, :]
+    identity = np.eye(d)
+
+    def restricted(matrices: Array) -> Array:
+        return np.where(both, matrices + CLOSEST * identity, identity)
+
+    _, failed = triangular.factors(restricted(hessians))
+    matrices = np.where(failed[:, None, None], profile.curvature, hessians)
+    slopes = np.where(free, profile.gradient, 0.0)
+    steps = np.linalg.solve(restricted(matrices), -slopes[..., None])[..., 0]
+    longest = np.abs(steps).max(axis=1, keepdims=True)
+    shortened: Array = steps * np.minimum(1.0, LONGEST_STEP / np.maximum(longest, LONGEST_STEP))
+    return shortened
 
 
 def _spread(vectors: Array, values: Array) -> Array:
     """U diag(values) U' of every matrix."""
-    spread: Array = (vectors * values[:, None, :]) @ vectors.swapaxes(1, 2)
+    spread: Array = (vectors * values[..., None, :]) @ vectors.swapaxes(-1, -2)
     return spread
 
 

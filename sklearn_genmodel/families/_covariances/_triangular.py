@@ -15,6 +15,7 @@ from sklearn_genmodel.families._covariances._triangles import lower_triangle, up
 __all__ = [
     "cholesky",
     "exceeds",
+    "factors",
     "from_log_cholesky",
     "inverses",
     "log_cholesky",
@@ -39,6 +40,17 @@ def cholesky(matrices: Array) -> Array:
     if failed:
         raise np.linalg.LinAlgError("Matrix is not positive definite")
     return factors
+
+
+def factors(matrices: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Cholesky factors of matrices (n, d, d), the identity where there is none, and where."""
+    try:
+        return cholesky(matrices), np.zeros(len(matrices), dtype=bool)
+    except np.linalg.LinAlgError:
+        if len(matrices) == 1:
+            return np.eye(matrices.shape[1])[None], np.ones(1, dtype=bool)
+        lower, failed = zip(*(factors(matrix[None]) for matrix in matrices), strict=True)
+        return np.concatenate(lower), np.concatenate(failed)
 
 
 def exceeds(covariances: Array, minimum: Array) -> bool:

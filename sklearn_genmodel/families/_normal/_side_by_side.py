@@ -14,7 +14,7 @@ from sklearn_genmodel.families._covariances import _singular as singular
 from sklearn_genmodel.families._covariances._covariance import Structure
 from sklearn_genmodel.families._normal._elliptical import Elliptical
 from sklearn_genmodel.families._normal._moments import Moments, gaussian_kernel
-from sklearn_genmodel.families._normal._update import estimates
+from sklearn_genmodel.families._normal._update import summary
 
 __all__ = ["SideBySide"]
 
@@ -81,7 +81,8 @@ class SideBySide(Family):
 
     def m_step(self, stats: Moments) -> Any:
         """That of every mixture: all at once, and then by itself where the floor is reached."""
-        means, matrices, _, _, minimum = estimates(self.family, stats, stats.counts)
+        means, scatter, counts, minimum = summary(self.family, stats, stats.counts)
+        matrices = self.structure.covariances(scatter, counts, means.shape[1], stats.current)
         n_mixtures = self.structure.n_mixtures
         if self.family.reg_covar == 0:
             return self.params(means, matrices)

@@ -15,14 +15,13 @@ from sklearn_genmodel.families._normal._moments import Moments
 if TYPE_CHECKING:
     from sklearn_genmodel.families._normal._elliptical import Elliptical
 
-__all__ = ["Estimates", "estimates", "update"]
+__all__ = ["Summary", "summary", "update"]
 
 
-class Estimates(NamedTuple):
-    """Best matrices without a floor, the packed scatter and counts they are of, the floor (d,)."""
+class Summary(NamedTuple):
+    """Locations, packed scatter about them, counts that divide it, and the floor (d,)."""
 
     locations: Array
-    matrices: Any
     scatter: Array
     counts: Array
     minimum: Array
@@ -35,7 +34,7 @@ def update(
     expansion: Array | None = None,
     floor_factor: float = 1.0,
 ) -> tuple[Array, Any, bool]:
-    """Locations, scatter matrices, and whether the floor keeps them from their estimates.
+    """Locations, scatter matrices, and whether the floor may keep them from their estimates.
 
     Parameters
     ----------
@@ -55,13 +54,14 @@ def update(
         Of the shape that the structure decides.
     floored : bool
     """
-    structure, d = moments.structure, moments.sums.shape[1]
-    locations, found, scatter, counts, minimum = estimates(family, moments, counts, floor_factor)
-    if expansion is not None:
-        found = divided(found, expansion)
-    if family.reg_covar == 0 or same_params(structure.floor(found, minimum), found):
-        return locations, found, False
-    current = moments.current
+    structure, current = moments.structure, moments.current
+    locations, scatter, counts, minimum = summary(family, moments, counts, floor_factor)
+    d = locations.shape[1]
+    if not structure.bounded:
+        found = structure.covariances(scatter, counts, d, current)
+        found = found if expansion is None else divided(found, expansion)
+        if family.reg_covar == 0 or same_params(structure.floor(found, minimum), found):
+            return locations, found, False
     if current is not None and not same_params(structure.floor(current, minimum), current):
         # The unit of the floor may change from pass to pass. No M-step is worse than standing
         # still if the floor rises no higher than the current matrices. Those far below it are
@@ -76,10 +76,10 @@ def update(
     return locations, structure.constrained(scatter, counts, d, minimum, current), True
 
 
-def estimates(
+def summary(
     family: Elliptical, moments: Moments, counts: Array, floor_factor: float = 1.0
-) -> Estimates:
-    """Means of the moments, and best scatter matrices without a floor.
+) -> Summary:
+    """What an M-step makes of moments, those of the prior included.
 
     Parameters
     ----------
@@ -90,17 +90,15 @@ def estimates(
 
     Returns
     -------
-    estimates : Estimates
+    summary : Summary
     """
-    structure, d = moments.structure, moments.sums.shape[1]
     offsets, scatter = moments.about_means()
     minimum = floor_factor * _minimum(family, moments, offsets, scatter)
     if family.prior is not None:
         moments, extra, counts = _with_prior(family, moments, counts)
         offsets, scatter = moments.about_means()
         scatter = scatter + extra
-    matrices = structure.covariances(scatter, counts, d, moments.current)
-    return Estimates(moments.centers + offsets, matrices, scatter, counts, minimum)
+    return Summary(moments.centers + offsets, scatter, counts, minimum)
 
 
 def _minimum(family: Elliptical, moments: Moments, offsets: Array, scatter: Array) -> Array:
