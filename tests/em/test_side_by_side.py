@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_iris, load_wine
+from sklearn.preprocessing import scale
 
 from sklearn_genmodel.em import Theta
 from sklearn_genmodel.em._contender_runs import CHEAP_ROWS, ContenderRuns
@@ -71,6 +72,17 @@ def test_a_pass_is_that_of_every_mixture(code, data):
     rows = Rows(data, weights)
     family = Gaussian(code)
     assert_passes_are_those_alone(family, rows, starts(family, rows))
+
+
+@pytest.mark.parametrize("reg_covar", [1e-6, 0.05])
+@pytest.mark.parametrize("noise", ["tied_diag", "tied_spherical"])
+def test_factors_with_common_noise_are_those_of_every_mixture(noise, reg_covar):
+    rows = Rows(scale(load_wine().data))
+    family = Gaussian("factor", n_factors=2, noise=noise, reg_covar=reg_covar)
+    assert_passes_are_those_alone(family, rows, thetas := starts(family, rows))
+    # Noise below the floor, as an extrapolation leaves it, concerns its own mixture only.
+    thetas[2].params.covariances.noise[:] *= 1e-9
+    assert_passes_are_those_alone(family, rows, thetas)
 
 
 @pytest.mark.parametrize("code", COUPLED)

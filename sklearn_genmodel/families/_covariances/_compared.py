@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from copy import copy
 from typing import Any
 
 import numpy as np
@@ -42,9 +41,7 @@ class Compared(Structure):
         """
 
     def side_by_side(self, n_mixtures: int) -> Structure:
-        structure = copy(self)
-        structure.n_mixtures, structure.alone = n_mixtures, self
-        return structure
+        return self._of_mixtures(n_mixtures)
 
     def by_mixture(self, array: Array) -> Array:
         """An array of all components, (M, K, ...)."""

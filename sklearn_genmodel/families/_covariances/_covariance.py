@@ -8,6 +8,7 @@ symmetric product of two vectors per component, so that re-centring and scatter 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,12 @@ class Structure(ABC):
     def side_by_side(self, n_mixtures: int) -> Structure | None:
         """Structure of the components of several mixtures, a matrix each; None if there is none."""
         return None if self.coupled else self
+
+    def _of_mixtures(self, n_mixtures: int) -> Structure:
+        """A copy for several mixtures."""
+        structure = copy(self)
+        structure.n_mixtures, structure.alone = n_mixtures, self
+        return structure
 
     def whitener(self, factor: Any) -> Any:
         """What `complete` and `whiten` take, prepared once a pass."""

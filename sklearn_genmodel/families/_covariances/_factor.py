@@ -9,7 +9,7 @@ import numpy as np
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._covariances import _triangular as triangular
 from sklearn_genmodel.families._covariances._common_loadings import common_loadings
-from sklearn_genmodel.families._covariances._covariance import normalizer
+from sklearn_genmodel.families._covariances._covariance import Structure, normalizer
 from sklearn_genmodel.families._covariances._factor_analysis import (
     free_loadings,
     principal_loadings,
@@ -76,6 +76,10 @@ class Factor(Full):
     @property
     def pools_columns(self) -> bool:
         return self.spherical
+
+    def side_by_side(self, n_mixtures: int) -> Structure | None:
+        free = self.loadings == "free" and self.tied
+        return self._of_mixtures(n_mixtures) if free else super().side_by_side(n_mixtures)
 
     @property
     def bounded(self) -> bool:
@@ -175,7 +179,8 @@ class Factor(Full):
     ) -> FactorCovariances:
         """Loadings per component; components whose noise is free are problems of their own."""
         n_components, d = matrices.shape[:2]
-        blocks = (1, n_components) if self.tied else (n_components, 1)
+        n_blocks = self.n_mixtures if self.tied else n_components
+        blocks = n_blocks, n_components // n_blocks
         weights = shares.reshape(blocks)
         weights = weights / weights.sum(axis=1, keepdims=True)
         start = None if current is None else current.noise.reshape(*blocks, d)[:, 0]

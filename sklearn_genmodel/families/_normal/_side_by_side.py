@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel.families._arrays import Array, Kernel
+from sklearn_genmodel.families._arrays import Array, Kernel, map_params
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._covariances import _singular as singular
 from sklearn_genmodel.families._covariances._covariance import Structure
@@ -17,6 +18,8 @@ from sklearn_genmodel.families._normal._moments import Moments, gaussian_kernel
 from sklearn_genmodel.families._normal._update import summary
 
 __all__ = ["SideBySide"]
+
+Indices = NDArray[np.intp]
 
 
 class SideBySide(Family):
@@ -70,37 +73,66 @@ class SideBySide(Family):
             pairs = zip(matrices, several, strict=True)
             matrices = [np.repeat(matrix[None], len(params[0]), axis=0) for matrix, params in pairs]
         means = np.concatenate([params[0] for params in several])
-        return self.params(means, np.concatenate(matrices))
+        return self.params(means, map_params(lambda *own: np.concatenate(own), *matrices))
 
-    def unstack(self, params: Any, parts: list[NDArray[np.intp]]) -> list[Any]:
+    def unstack(self, params: Any, parts: list[Indices]) -> list[Any]:
         """Parameters of every mixture, those of the family."""
         means, matrices = params
-        held = [part[0] if self.family.shared else part for part in parts]
-        pairs = zip(parts, held, strict=True)
-        return [self.params(means[part], matrices[kept]) for part, kept in pairs]
+        return [self.params(means[part], self._of_mixture(matrices, part)) for part in parts]
 
     def m_step(self, stats: Moments) -> Any:
-        """That of every mixture: all at once, and then by itself where the floor is reached."""
+        """That of every mixture: all at once, and by itself where the floor is in the way."""
+        structure, current = self.structure, stats.current
         means, scatter, counts, minimum = summary(self.family, stats, stats.counts)
-        matrices = self.structure.covariances(scatter, counts, means.shape[1], stats.current)
-        n_mixtures = self.structure.n_mixtures
-        if self.family.reg_covar == 0:
-            return self.params(means, matrices)
-        dense = self.structure.dense(matrices, *means.shape)
-        low = singular.thinnest(dense, np.diag(minimum)) <= 1.0
-        parts = np.arange(len(means)).reshape(n_mixtures, -1)
-        for part in parts[low.reshape(n_mixtures, -1).any(axis=1)]:
-            own = self.family.m_step(self._moments_of(stats, part))
-            means[part], matrices[part] = own
-        return self.params(means, matrices)
+        scale = scatter, counts, means.shape[1]
+        if structure.bounded:
+            matrices = structure.constrained(*scale, minimum, current)
+            low = self._sunk(current, minimum)
+        else:
+            matrices = structure.covariances(*scale, current)
+            low = self._low(structure.dense(matrices, *means.shape), minimum)
+        found = self.params(means, matrices)
+        for part in np.arange(len(means)).reshape(structure.n_mixtures, -1)[low]:
+            own = self.stack([self.family.m_step(self._moments_of(stats, part))])
+            map_params(partial(_overwrite, part), found, own)
+        return found
 
-    def _moments_of(self, moments: Moments, part: NDArray[np.intp]) -> Moments:
+    def _low(self, dense: Array, minimum: Array) -> NDArray[np.bool_]:
+        """Which mixtures have a matrix that does not exceed the floor, (n_mixtures,)."""
+        if self.family.reg_covar == 0:
+            return np.zeros(self.structure.n_mixtures, dtype=bool)
+        smallest = singular.thinnest(dense, np.diag(minimum))
+        low: NDArray[np.bool_] = smallest.reshape(self.structure.n_mixtures, -1).min(axis=1) <= 1.0
+        return low
+
+    def _sunk(self, current: Any, minimum: Array) -> NDArray[np.bool_]:
+        """Which mixtures are below the floor already, (n_mixtures,)."""
+        changed = np.zeros(self.structure.n_mixtures, dtype=bool)
+        if current is not None:
+            risen = self.structure.floor(current, minimum)
+            map_params(partial(_note_changes, changed), risen, current)
+        return changed
+
+    def _of_mixture(self, matrices: Any, part: Indices) -> Any:
+        """Matrices of one mixture, as the family holds them."""
+        held = part[0] if self.family.shared else part
+        return map_params(lambda array: array[held], matrices)
+
+    def _moments_of(self, moments: Moments, part: Indices) -> Moments:
         """Those of one mixture, as its own structure packs them."""
         products, current = moments.products[part], moments.current
         if self.family.shared:
             products = products.sum(axis=0)
-            current = None if current is None else current[part[0]]
-        elif current is not None:
-            current = current[part]
+        if current is not None:
+            current = self._of_mixture(current, part)
         sums = moments.centers[part], moments.counts[part], moments.sums[part]
         return Moments(self.structure.alone, *sums, products, current)
+
+
+def _overwrite(part: Indices, whole: Array, values: Array) -> None:
+    whole[part] = values
+
+
+def _note_changes(changed: NDArray[np.bool_], one: Array, other: Array) -> None:
+    """Add the mixtures in which two arrays differ."""
+    np.logical_or(changed, (one != other).reshape(len(changed), -1).any(axis=1), out=changed)
