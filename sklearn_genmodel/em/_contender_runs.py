@@ -66,12 +66,16 @@ class ContenderRuns:
     @cached_property
     def side_by_side(self) -> bool:
         """Whether mixtures can be run side by side, at no more than a pass of each would cost."""
-        family = None if self.m_step.constraints else self.family.side_by_side(2)
-        if family is None:
+        if self.m_step.constraints is not None or self.family.side_by_side(2) is None:
             return False
         n_rows, n_features = self.rows.X.shape
-        width = family.width(n_features)
-        return width <= self.family.width(n_features) or n_rows * width < CHEAP_ROWS
+        return self.width <= self.family.width(n_features) or n_rows * self.width < CHEAP_ROWS
+
+    @cached_property
+    def width(self) -> int:
+        """Number of floats that a row occupies in a pass of several mixtures, if there is one."""
+        family = self.family.side_by_side(2) or self.family
+        return int(family.width(self.rows.X.shape[1]))
 
     def advance(self, contenders: list[Contender], n_passes: int) -> None:
         """Run plain EM for a few passes, less for contenders that hardly gain any more.

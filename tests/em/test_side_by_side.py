@@ -96,6 +96,27 @@ def test_the_floor_is_that_of_every_mixture(code):
     assert_passes_are_those_alone(family, rows, thetas)
 
 
+@pytest.mark.parametrize("n_mixtures", [1, 3])
+@pytest.mark.parametrize("code", COUPLED[3:])
+def test_a_fit_that_fails_is_replaced_in_every_mixture(code, n_mixtures, monkeypatch):
+    """By one matrix for all of its components, raised to the floor."""
+
+    def fail(*_):
+        raise np.linalg.LinAlgError("as near-singular scatters do")
+
+    rows, family = Rows(X), Gaussian(code, reg_covar=1.5)
+    beside = family.side_by_side(n_mixtures)
+    pooled = family.weighted_mle(X, np.ones((len(X), 1)))
+    monkeypatch.setattr(type(beside.structure), "fit", fail)
+    resp = np.random.default_rng(0).dirichlet(np.ones(2), size=(n_mixtures, len(X)))
+    found = theta_from_resp(beside, rows, np.concatenate(resp, axis=1), pooled)
+    parts = list(np.arange(2 * n_mixtures).reshape(n_mixtures, 2))
+    for own, params in zip(resp, beside.unstack(found.params, parts), strict=True):
+        alone = theta_from_resp(family, rows, own, pooled)
+        np.testing.assert_allclose(params.means, alone.params.means)
+        np.testing.assert_allclose(params.covariances, alone.params.covariances)
+
+
 @pytest.mark.parametrize("code", [code for code in COUPLED if code not in ("EII", "EEI", "EEE")])
 def test_a_prior_is_that_of_every_mixture(code):
     rows = Rows(X)

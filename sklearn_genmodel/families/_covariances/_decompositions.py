@@ -38,12 +38,12 @@ def regularized(scatter: Array, counts: Array) -> tuple[Array, Array]:
     units = np.sqrt(n[:, :, None] * np.maximum(variances, SMALLEST)[:, None])
     units = units[..., :, None] * units[..., None, :]
     scaled = scatter / units + RIDGE * np.eye(scatter.shape[-1])
-    try:
-        np.linalg.cholesky(scaled)
-    except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(scaled)
+    each = scaled.reshape(-1, *scaled.shape[2:])
+    _, failed = triangular.factors(each)
+    if failed.any():
+        values, vectors = np.linalg.eigh(each[failed])
         values = np.maximum(values, CLIPPED)
-        scaled = (vectors * values[..., None, :]) @ vectors.swapaxes(-1, -2)
+        each[failed] = (vectors * values[:, None, :]) @ vectors.swapaxes(1, 2)
     return scaled * units, n
 
 

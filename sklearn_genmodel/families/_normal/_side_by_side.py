@@ -25,6 +25,9 @@ Indices = NDArray[np.intp]
 class SideBySide(Family):
     """What a pass over several mixtures at once asks of a family, every matrix held K times.
 
+    The floor is relative to variances of the data, which are the same for all mixtures on complete
+    rows, and taken over all of them where values are missing.
+
     Parameters
     ----------
     family : Elliptical
