@@ -23,9 +23,6 @@ __all__ = ["ContenderRuns"]
 POLISH_PASSES = 300
 # Contenders are run for so many passes at a time, unless the last gained so little (nats per row).
 BURST, SETTLED = 5, 1e-8
-# Below so many features of all rows, passes over several mixtures cost what Python does once a
-# pass: they are run side by side though rows then have more features than in a pass of one.
-CHEAP_ROWS = 200_000
 
 
 @dataclass(frozen=True)
@@ -65,11 +62,8 @@ class ContenderRuns:
 
     @cached_property
     def side_by_side(self) -> bool:
-        """Whether mixtures can be run side by side, at no more than a pass of each would cost."""
-        if self.m_step.constraints is not None or self.family.side_by_side(2) is None:
-            return False
-        n_rows, n_features = self.rows.X.shape
-        return self.width <= self.family.width(n_features) or n_rows * self.width < CHEAP_ROWS
+        """Whether mixtures can be run side by side."""
+        return self.m_step.constraints is None and self.family.side_by_side(2) is not None
 
     @cached_property
     def width(self) -> int:

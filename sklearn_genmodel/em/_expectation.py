@@ -64,7 +64,7 @@ def expectation(
     rows : Rows
     n_mixtures : int, default=1
     constants : object, default=None
-        `Family.constants` of all rows, for a single mixture.
+        `Family.constants` of all rows.
 
     Returns
     -------
@@ -74,10 +74,11 @@ def expectation(
     short = None if constants is None else family.shortened(theta.params, constants)
     if short is None:
         return _pass_over_rows(family, theta, rows, family.kernel(theta.params), n_mixtures)
-    left_out = Expectation(np.full(1, short.log_prob), np.zeros(len(theta.weights)), short.stats)
+    log_evidence = np.broadcast_to(short.log_prob, n_mixtures)
+    left_out = Expectation(log_evidence, np.zeros(len(theta.weights)), short.stats)
     if short.kernel is None:
         return left_out._replace(counts=np.full(1, rows.total_weight))
-    return left_out.merge(_pass_over_rows(family, theta, rows, short.kernel))
+    return left_out.merge(_pass_over_rows(family, theta, rows, short.kernel, n_mixtures))
 
 
 def _pass_over_rows(

@@ -90,7 +90,7 @@ def stacked_step(
         return constants_of(family, rows, n_components)
 
     def step(theta: Theta, n_mixtures: int) -> tuple[Theta, Array]:
-        known = constants(len(theta.weights)) if n_mixtures == 1 else None
+        known = constants(len(theta.weights))
         total = expectation(family, theta, rows, n_mixtures, known)
         weights = m_step.weights(total.counts.reshape(n_mixtures, -1)).ravel()
         log_prior = _log_prior(family, m_step, theta, n_mixtures)

@@ -78,11 +78,12 @@ class Shortened(NamedTuple):
     """A pass without what is the same in every pass; see `Family.constants`.
 
     ``kernel`` is for the rest, None if nothing is left; ``log_prob``, in nats, and ``stats`` are
-    what it leaves out, summed over all rows.
+    what it leaves out, summed over all rows; of mixtures side by side, ``log_prob`` is that of
+    each, (n_mixtures,).
     """
 
     kernel: Kernel | None
-    log_prob: float
+    log_prob: float | Array
     stats: Any
 
 

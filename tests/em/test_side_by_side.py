@@ -6,7 +6,7 @@ from sklearn.datasets import load_iris, load_wine
 from sklearn.preprocessing import scale
 
 from sklearn_genmodel.em import Theta
-from sklearn_genmodel.em._contender_runs import CHEAP_ROWS, ContenderRuns
+from sklearn_genmodel.em._contender_runs import ContenderRuns
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._rows import Rows
 from sklearn_genmodel.em._steps import blocked_step, stacked_step, theta_from_resp
@@ -155,13 +155,3 @@ def test_what_cannot_be_side_by_side_says_so(family):
 def test_components_without_anything_in_common_are_side_by_side_as_they_are():
     for family in (Gaussian(), Poisson(), StudentT()):
         assert family.side_by_side(7) is family
-
-
-def test_large_data_of_one_covariance_are_not_given_one_for_every_component():
-    """A pass side by side then costs more than those of each mixture alone."""
-    many = CHEAP_ROWS // (1 + 4 + 10) + 1
-    rows = Rows(np.random.default_rng(0).normal(size=(many, 4)))
-    assert not ContenderRuns(Gaussian("tied"), rows, MStep(), 1e-8, None).side_by_side
-    assert ContenderRuns(Gaussian("VEE"), rows, MStep(), 1e-8, None).side_by_side
-    few = Rows(np.asarray(rows.X)[: many // 2])
-    assert ContenderRuns(Gaussian("tied"), few, MStep(), 1e-8, None).side_by_side

@@ -81,6 +81,10 @@ class Structure(ABC):
         """Best covariances under the constraint that they exceed diag(minimum)."""
 
     @abstractmethod
+    def exceeds(self, covariances: Any, minimum: Array) -> bool:
+        """Whether covariances need no floor: they are what it leaves as they are."""
+
+    @abstractmethod
     def products(self, resp: Array, y: Array) -> Array:
         """Packed weighted second moments of the columns y, (d, n_samples), of one component."""
 

@@ -54,6 +54,9 @@ class Diagonal(Structure):
     def floor(self, covariances: Array, minimum: Array) -> Array:
         return np.maximum(covariances, minimum)
 
+    def exceeds(self, covariances: Array, minimum: Array) -> bool:
+        return bool((covariances >= minimum).all())
+
     def products(self, resp: Array, y: Array) -> Array:
         return thin_product(np.square(y), resp)[None]
 
@@ -115,6 +118,9 @@ class Spherical(Diagonal):
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
         return np.maximum(covariances, minimum.mean())
+
+    def exceeds(self, covariances: Array, minimum: Array) -> bool:
+        return bool((covariances >= minimum.mean()).all())
 
     def products(self, resp: Array, y: Array) -> Array:
         return super().products(resp, y).sum(axis=1, keepdims=True)

@@ -30,7 +30,6 @@ from sklearn_genmodel.families._covariances._orientation import (
     mean_log_volume,
     total_log_volume,
 )
-from sklearn_genmodel.families._covariances._triangular import exceeds
 
 __all__ = ["EEV", "EVE", "EVV", "VEE", "VEV", "VVE"]
 
@@ -80,7 +79,7 @@ class Decomposed(Compared, Full):
         return np.where(better[:, None, None], found, current)
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
-        if exceeds(covariances, minimum):
+        if self.exceeds(covariances, minimum):
             return covariances
         scale = np.sqrt(minimum) if self.unit_free else np.ones_like(minimum)
         scaled = covariances / scale[:, None] / scale

@@ -57,7 +57,7 @@ class VEI(DecomposedDiagonal):
         return proportional_values(values, counts, current)
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
-        if (covariances >= minimum).all():
+        if self.exceeds(covariances, minimum):
             return covariances
         return lifted_in_proportion(covariances, np.broadcast_to(minimum, covariances.shape))
 
@@ -82,7 +82,7 @@ class EVI(DecomposedDiagonal):
         return values * equal_volumes(log_volumes, counts, values.shape[2])[..., None]
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
-        if (covariances >= minimum).all():
+        if self.exceeds(covariances, minimum):
             return covariances
         return lifted_at_equal_volume(covariances, minimum)
 

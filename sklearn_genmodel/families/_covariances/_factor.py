@@ -155,6 +155,10 @@ class Factor(Full):
         least = minimum.mean() if self.spherical else minimum
         return covariances._replace(noise=np.maximum(covariances.noise, least))
 
+    def exceeds(self, covariances: Any, minimum: Array) -> bool:
+        least = minimum.mean() if self.spherical else minimum
+        return bool((covariances.noise >= least).all())
+
     def dense(self, covariances: Any, n_components: int, n_features: int) -> Array:
         loadings, noise = covariances
         return loadings @ loadings.swapaxes(1, 2) + noise[:, :, None] * np.eye(n_features)

@@ -64,13 +64,16 @@ class Full(Structure):
         return np.diagonal(self._unpack(total[None], n_features)[0])
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
-        if triangular.exceeds(covariances, minimum):
+        if self.exceeds(covariances, minimum):
             return covariances
         # In units of the floor the best R >= I has S's eigenvectors and max(eigenvalue, 1).
         scale = np.sqrt(minimum)
         values, vectors = np.linalg.eigh(covariances / scale[:, None] / scale)
         raised = (vectors * np.maximum(values, 1.0)[..., None, :]) @ vectors.swapaxes(-1, -2)
         return raised * scale[:, None] * scale
+
+    def exceeds(self, covariances: Array, minimum: Array) -> bool:
+        return triangular.exceeds(covariances, minimum)
 
     def prefers_triangular(self, n_components: int, n_features: int) -> bool:
         # Where each costs the same, as measured for 2 to 64 components and 10 to 140 columns.

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel.families._arrays import Array, Kernel, map_params
+from sklearn_genmodel.families._arrays import Array, Kernel, Shortened, map_params
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._covariances import _singular as singular
 from sklearn_genmodel.families._covariances._covariance import Structure
+from sklearn_genmodel.families._covariances._full import PooledFull
+from sklearn_genmodel.families._normal._constants import shortened_mixtures
 from sklearn_genmodel.families._normal._elliptical import Elliptical
 from sklearn_genmodel.families._normal._moments import Moments, gaussian_kernel
 from sklearn_genmodel.families._normal._update import summary
@@ -58,8 +60,22 @@ class SideBySide(Family):
         return gaussian_kernel(self.structure, *params)
 
     def width(self, n_features: int, n_components: int | None = None) -> int:
-        """What the structure needs of a row in a pass."""
-        return self.structure.pass_width(n_features, n_components)
+        """What the structure needs of a row in a pass; what the family does, if that is shorter."""
+        family = self.family if self.has_constants(1) else self.structure
+        return family.width(n_features)
+
+    def has_constants(self, n_components: int) -> bool:
+        """Where one matrix is common to the components of a mixture."""
+        return isinstance(self.structure, PooledFull) and self.family.has_constants(n_components)
+
+    def constants(self, X: Array, sample_weight: Array) -> Any:
+        """What is the same in every pass of the family."""
+        return self.family.constants(X, sample_weight)
+
+    def shortened(self, params: Any, constants: Any) -> Shortened | None:
+        """A pass over what the components of each mixture differ in."""
+        means, matrices = params
+        return shortened_mixtures(self.structure, means, matrices, constants)
 
     def log_prior(self, params: Any) -> Array | float:
         """Log-density of the prior at every component, up to a constant."""
@@ -93,19 +109,20 @@ class SideBySide(Family):
             low = self._sunk(current, minimum)
         else:
             matrices = structure.covariances(*scale, current)
-            low = self._low(structure.dense(matrices, *means.shape), minimum)
+            low = self._low(matrices, minimum, means.shape)
         found = self.params(means, matrices)
         for part in np.arange(len(means)).reshape(structure.n_mixtures, -1)[low]:
             own = self.stack([self.family.m_step(self._moments_of(stats, part))])
             map_params(partial(_overwrite, part), found, own)
         return found
 
-    def _low(self, dense: Array, minimum: Array) -> NDArray[np.bool_]:
+    def _low(self, matrices: Array, minimum: Array, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Which mixtures have a matrix that does not exceed the floor, (n_mixtures,)."""
-        if self.family.reg_covar == 0:
-            return np.zeros(self.structure.n_mixtures, dtype=bool)
-        smallest = singular.thinnest(dense, np.diag(minimum))
-        low: NDArray[np.bool_] = smallest.reshape(self.structure.n_mixtures, -1).min(axis=1) <= 1.0
+        n_mixtures = self.structure.n_mixtures
+        if self.family.reg_covar == 0 or self.structure.exceeds(matrices, minimum):
+            return np.zeros(n_mixtures, dtype=bool)
+        smallest = singular.thinnest(self.structure.dense(matrices, *shape), np.diag(minimum))
+        low: NDArray[np.bool_] = smallest.reshape(n_mixtures, -1).min(axis=1) <= 1.0
         return low
 
     def _sunk(self, current: Any, minimum: Array) -> NDArray[np.bool_]:
