@@ -150,8 +150,7 @@ class Gaussian(Elliptical):
     def side_by_side(self, n_mixtures: int) -> Family | None:
         """Components whose covariances have something in common with those of their mixture."""
         structure = self._structure.side_by_side(n_mixtures)
-        # A prior of the one matrix of a mixture is not one of every component's.
-        if not self.coupled or structure is None or (self.shared and self.prior is not None):
+        if not self.coupled or structure is None:
             return super().side_by_side(n_mixtures)
         return SideBySide(self, structure, GaussianParams)
 

@@ -117,7 +117,7 @@ def test_a_fit_that_fails_is_replaced_in_every_mixture(code, n_mixtures, monkeyp
         np.testing.assert_allclose(params.covariances, alone.params.covariances)
 
 
-@pytest.mark.parametrize("code", [code for code in COUPLED if code not in ("EII", "EEI", "EEE")])
+@pytest.mark.parametrize("code", COUPLED)
 def test_a_prior_is_that_of_every_mixture(code):
     rows = Rows(X)
     family = Gaussian(code, prior="default").for_rows(X, None, N_COMPONENTS)
@@ -140,7 +140,6 @@ def test_groups_of_columns_are_side_by_side_if_each_can_be():
     "family",
     [
         Gaussian("factor", loadings="common"),
-        Gaussian("tied", prior="default"),
         StudentT("tied"),
         Columns([("a", StudentT("tied"), [0, 1]), ("b", Poisson(), [2])]),
     ],

@@ -116,6 +116,10 @@ class Structure(ABC):
         """Structure of the components of several mixtures, a matrix each; None if there is none."""
         return None if self.coupled else self
 
+    def n_sharing(self, n_components: int) -> int:
+        """Number of components that one matrix is of."""
+        return n_components if self.shared else 1
+
     def _of_mixtures(self, n_mixtures: int) -> Structure:
         """A copy for several mixtures."""
         structure = copy(self)
@@ -210,6 +214,9 @@ class Pooled(Structure):
 
     def __init__(self, alone: Structure, n_mixtures: int) -> None:
         self.alone, self.n_mixtures = alone, n_mixtures
+
+    def n_sharing(self, n_components: int) -> int:
+        return n_components // self.n_mixtures
 
     def covariances(
         self, scatter: Array, counts: Array, n_features: int, current: Any = None

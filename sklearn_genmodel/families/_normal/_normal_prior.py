@@ -145,7 +145,7 @@ class NormalInverseWishart:
         -------
         pseudo : PseudoMoments
         """
-        share = 1.0 / n_components if structure.shared else 1.0
+        share = 1.0 / structure.n_sharing(n_components)
         matrices = np.repeat(share * self._spread(structure)[None], n_components, axis=0)
         counts = self._exponent(structure, n_components) * np.ones(n_components)
         weight = float(self.shrinkage)
@@ -169,7 +169,7 @@ class NormalInverseWishart:
         matrices = structure.dense(covariances, *means.shape)
         precisions = np.linalg.inv(matrices)
         offsets = means - self._mean
-        share = 1.0 / len(means) if structure.shared else 1.0
+        share = 1.0 / structure.n_sharing(len(means))
         quadratic = share * np.einsum("kij,ji->k", precisions, self._spread(structure))
         quadratic += self.shrinkage * np.einsum("ki,kij,kj->k", offsets, precisions, offsets)
         exponent = self._exponent(structure, len(means))
@@ -195,7 +195,7 @@ class NormalInverseWishart:
             power = (dof + 2.0) / d
         # The prior of the mean given the covariance holds one more.
         of_mean = 1.0 if self.shrinkage > 0.0 else 0.0
-        return of_mean + (power / n_components if structure.shared else power)
+        return of_mean + power / structure.n_sharing(n_components)
 
     def _check(self, structure: Structure, n_features: int) -> None:
         """Numbers that make a density."""

@@ -79,7 +79,9 @@ class SideBySide(Family):
 
     def log_prior(self, params: Any) -> Array | float:
         """Log-density of the prior at every component, up to a constant."""
-        return self.family.log_prior(params)
+        if self.family.prior is None:
+            return 0.0
+        return self.family.known_prior().log_density(params, self.structure)
 
     def repeat(self, pooled: Any, n_components: int) -> Any:
         """As many components as are wanted from a one-component fit of the family."""
