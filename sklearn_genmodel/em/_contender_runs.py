@@ -65,12 +65,6 @@ class ContenderRuns:
         """Whether mixtures can be run side by side."""
         return self.m_step.constraints is None and self.family.side_by_side(2) is not None
 
-    @cached_property
-    def width(self) -> int:
-        """Number of floats that a row occupies in a pass of several mixtures, if there is one."""
-        family = self.family.side_by_side(2) or self.family
-        return int(family.width(self.rows.X.shape[1]))
-
     def advance(self, contenders: list[Contender], n_passes: int) -> None:
         """Run plain EM for a few passes, less for contenders that hardly gain any more.
 

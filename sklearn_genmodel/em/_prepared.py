@@ -17,7 +17,6 @@ __all__ = ["Memory", "kept", "prepared_chunks"]
 # Rows of so few columns are laid out column by column, as passes read them fastest.
 FEW_COLUMNS = 64
 
-
 Prepare = Callable[[Any], Any]
 
 

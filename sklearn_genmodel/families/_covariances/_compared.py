@@ -77,9 +77,8 @@ def fitted(fit: Fit, scatter: Array, counts: Array, current: Array | None) -> Ar
     if usable:
         return found
     if len(scatter) == 1:
-        return (
-            np.repeat(scatter.sum(axis=1, keepdims=True), scatter.shape[1], axis=1) / counts.sum()
-        )
+        pooled = scatter.sum(axis=1, keepdims=True) / counts.sum()
+        return np.repeat(pooled, scatter.shape[1], axis=1)
     currents = [None] * len(scatter) if current is None else np.split(current, len(scatter))
     mixtures = zip(scatter[:, None], counts[:, None], currents, strict=True)
     return np.concatenate([fitted(fit, *mixture) for mixture in mixtures])

@@ -60,9 +60,8 @@ class SideBySide(Family):
         return gaussian_kernel(self.structure, *params)
 
     def width(self, n_features: int, n_components: int | None = None) -> int:
-        """What the structure needs of a row in a pass; what the family does, if that is shorter."""
-        family = self.family if self.has_constants(1) else self.structure
-        return family.width(n_features)
+        """What the family needs of a row in a pass."""
+        return self.family.width(n_features, n_components)
 
     def has_constants(self, n_components: int) -> bool:
         """Where one matrix is common to the components of a mixture."""

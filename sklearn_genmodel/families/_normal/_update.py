@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sklearn_genmodel.families._arrays import TINY, Array, same_params
 from sklearn_genmodel.families._covariances import _singular as singular
 from sklearn_genmodel.families._covariances._structures import divided
+from sklearn_genmodel.families._normal._elliptical import Elliptical
 from sklearn_genmodel.families._normal._moments import Moments
-
-if TYPE_CHECKING:
-    from sklearn_genmodel.families._normal._elliptical import Elliptical
 
 __all__ = ["Summary", "summary", "update"]
 
