@@ -158,13 +158,39 @@ def distinct_rows(X: Array, sample_weight: Array | None) -> tuple[Array, Array]:
     X = np.asarray(X[:])
     weights = Rows(X, sample_weight).weights
     seen = weights > 0
+    if not seen.all():
+        X, weights = X[seen], weights[seen]
     # Adding 0.0 makes -0.0 and 0.0 one value.
-    X, weights = np.asarray(X[seen], dtype=np.float64) + 0.0, weights[seen]
-    order = np.lexsort(X.T[::-1])
+    X = np.asarray(X, dtype=np.float64) + 0.0
+    order = _lexicographic(X)
     X, weights = X[order], weights[order]
-    same = (X[1:] == X[:-1]) | (np.isnan(X[1:]) & np.isnan(X[:-1]))
-    first = np.append(True, ~same.all(axis=1))
+    first = np.ones(len(X), dtype=bool)
+    alike = 1 + np.flatnonzero(_equal(X[1:, 0], X[:-1, 0]))
+    first[alike] = ~_equal(X[alike], X[alike - 1]).all(axis=1)
+    if first.all():
+        return X, weights
     return X[first], np.add.reduceat(weights, np.flatnonzero(first))
+
+
+def _lexicographic(X: Array) -> NDArray[np.intp]:
+    """The order of rows; columns after the first are read where that leaves it open."""
+    order = np.argsort(X[:, 0], kind="stable")
+    leading = X[order, 0]
+    tied = _equal(leading[1:], leading[:-1])
+    if X.shape[1] == 1 or not tied.any():
+        return order
+    if 2 * np.count_nonzero(tied) > len(X):
+        return np.lexsort(X.T[::-1])
+    group = np.append(0, np.cumsum(~tied))
+    places = np.flatnonzero(np.append(tied, False) | np.append(False, tied))
+    some = order[places]
+    order[places] = some[np.lexsort([*X[some, 1:].T[::-1], group[places]])]
+    return order
+
+
+def _equal(X: Array, Y: Array) -> NDArray[np.bool_]:
+    """Which entries are equal, missing ones (NaN) among them."""
+    return (X == Y) | (np.isnan(X) & np.isnan(Y))
 
 
 def _hashes(rows: Rows) -> NDArray[np.uint64]:

@@ -39,6 +39,32 @@ def test_the_sample_knows_neither_order_nor_repetition():
     np.testing.assert_array_equal(one.weights, two.weights)
 
 
+@pytest.mark.parametrize("n_leading", [2, 40, 10**6], ids=["many", "some", "no"])
+def test_distinct_rows_are_those_that_numpy_finds(n_leading):
+    """Where a first column leaves the order of many, some or no rows open."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 3, (200, 3)).astype(float)
+    X[:, 0] = rng.integers(0, n_leading, 200)
+    X[rng.random(X.shape) < 0.1] = -0.0
+    rows, index = np.unique(X, axis=0, return_inverse=True)
+    weights = rng.integers(1, 4, 200).astype(float)
+    found, summed = distinct_rows(X, weights)
+    np.testing.assert_array_equal(found, rows)
+    np.testing.assert_array_equal(summed, np.bincount(index.ravel(), weights))
+
+
+@pytest.mark.parametrize("lead", ["filled", "with gaps"])
+def test_missing_cells_are_equal(lead):
+    rng = np.random.default_rng(0)
+    X = rng.permutation(200)[:, None] * np.ones(3)
+    X[rng.random(X.shape) < [0.5 * (lead == "with gaps"), 0.7, 0.7]] = np.nan
+    twice = rng.permutation(np.repeat(X, 2, axis=0))
+    found, summed = distinct_rows(twice, None)
+    expected = np.unique(np.nan_to_num(X, nan=1e9), axis=0, return_counts=True)
+    np.testing.assert_array_equal(np.nan_to_num(found, nan=1e9), expected[0])
+    np.testing.assert_array_equal(summed, 2.0 * expected[1])
+
+
 def test_large_data_are_merged_where_that_pays():
     X = np.random.default_rng(0).integers(0, 2, (200_000, 8)).astype(float)
     merged = canonical_rows(Rows(X))
