@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import re
 from collections.abc import Callable
 from types import NoneType
 from typing import Any, Protocol
@@ -16,11 +17,13 @@ __all__ = [
     "as_generator",
     "column_positions",
     "full_repr",
+    "stable_repr",
     "with_callbacks",
 ]
 
 # scikit-learn and NumPy cut long representations short.
 UNLIMITED = 10**9
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -127,6 +130,21 @@ def full_repr(estimator: Any) -> str:
     """
     with np.printoptions(threshold=UNLIMITED, floatmode="unique"):
         return str(estimator.__repr__(N_CHAR_MAX=UNLIMITED))
+
+
+def stable_repr(value: Any) -> str:
+    """Representation without addresses in memory, which differ from process to process.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    text : str
+    """
+    text = full_repr(value) if hasattr(value, "get_params") else repr(value)
+    return ADDRESS.sub("", text)
 
 
 def as_generator(random_state: Any) -> np.random.Generator:

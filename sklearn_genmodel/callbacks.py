@@ -8,16 +8,19 @@ import pickle
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "Checkpoints"]
 
 FORMAT = "sklearn_genmodel checkpoint 1"
 
 
 class Checkpoint:
     """Save the state of a fit every so often, and go on from it after a crash.
+
+    For `EMMixture` and `VAEEstimator`, by ``set_callbacks``.
 
     A fit that was killed, started again with the same data, arguments and path, goes on from the
     last state saved and ends at the same parameters, bit for bit, as one that was not. The file is
@@ -66,6 +69,11 @@ class Checkpoint:
     def teardown(self, estimator: Any, context: Any) -> None:
         """Keep the file: a fit that failed may go on from it."""
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to save."""
+        return time.monotonic() - self._last_saved >= self.every
+
     def load(self, fingerprint: str) -> Any:
         """State of an unfinished fit of the same data and arguments, or None.
 
@@ -108,7 +116,7 @@ class Checkpoint:
         fingerprint : str
         state : object
         """
-        if time.monotonic() - self._last_saved < self.every:
+        if not self.is_due:
             return
         content = {"format": FORMAT, "fingerprint": fingerprint, "state": state}
         try:
@@ -139,3 +147,35 @@ class Checkpoint:
                 with contextlib.suppress(OSError):
                     temporary.unlink()
                 raise
+
+
+class Checkpoints:
+    """The checkpoints among an estimator's callbacks, as its fit uses them.
+
+    Parameters
+    ----------
+    estimator : estimator
+    fingerprint : callable
+        Tells this fit from others; called if there are checkpoints.
+    """
+
+    def __init__(self, estimator: Any, fingerprint: Callable[[], str]) -> None:
+        callbacks = getattr(estimator, "_skl_callbacks", None) or []
+        self.all = [own for own in callbacks if isinstance(own, Checkpoint)]
+        self.fingerprint = fingerprint() if self.all else ""
+
+    def load(self) -> Any:
+        """The state that the first checkpoint with one has, or None."""
+        found = (checkpoint.load(self.fingerprint) for checkpoint in self.all)
+        return next((state for state in found if state is not None), None)
+
+    def save(self, state: Callable[[], Any]) -> None:
+        """Let every checkpoint save the state, which is made if it is time to."""
+        for checkpoint in self.all:
+            if checkpoint.is_due:
+                checkpoint.save(self.fingerprint, state())
+
+    def finish(self) -> None:
+        """Remove what only an unfinished fit needs."""
+        for checkpoint in self.all:
+            checkpoint.finish()

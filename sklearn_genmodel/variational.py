@@ -143,6 +143,7 @@ def discrete_elbo(log_likelihood: Array, prior: Array, q: Array | None = None) -
         p(z = k).
     q : ndarray of shape (n_samples, n_components), default=None
         Distribution over z for every row; None means the posterior, for which the bound is tight.
+        Where x is impossible under every component, that is the prior, and the bound is -inf.
 
     Returns
     -------
@@ -157,8 +158,15 @@ def discrete_elbo(log_likelihood: Array, prior: Array, q: Array | None = None) -
     (0.4, 0.0)
     """
     with np.errstate(divide="ignore"):
-        log_joint = log_likelihood + np.log(prior)
+        log_prior = np.log(prior)
+    log_joint = log_likelihood + log_prior
     log_evidence, posterior = log_normalize(log_joint.T.copy())
+    # What is impossible under every component says nothing about them.
+    impossible = np.isneginf(log_evidence)
+    posterior[:, impossible] = np.reshape(prior, (-1, 1))
+    log_posterior = np.where(
+        impossible[:, None], log_prior, log_joint - np.where(impossible, 0.0, log_evidence)[:, None]
+    )
     if q is None:
         q = posterior.T
     expected_log_joint = _expectation(q, log_joint)
@@ -170,7 +178,7 @@ def discrete_elbo(log_likelihood: Array, prior: Array, q: Array | None = None) -
         entropy=h,
         expected_log_likelihood=expected_log_likelihood,
         kl_prior=kl_divergence(q, prior),
-        kl_posterior=_kl_posterior(q, posterior.T, log_joint - log_evidence[:, None]),
+        kl_posterior=_kl_posterior(q, posterior.T, log_posterior),
     )
 
 

@@ -7,8 +7,10 @@ from sklearn_genmodel._validation._arguments import (
     unchanged_on_error,
 )
 from sklearn_genmodel._validation._frames import FrameSchema
+from sklearn_genmodel._validation._given import named_values, row_values
 from sklearn_genmodel._validation._rows import (
     check_finite,
+    check_names,
     check_rows,
     check_supports,
     column_names,
@@ -21,6 +23,7 @@ __all__ = [
     "FrameSchema",
     "Table",
     "check_finite",
+    "check_names",
     "check_number",
     "check_rows",
     "check_supports",
@@ -29,10 +32,12 @@ __all__ = [
     "column_names",
     "decode_rows",
     "encode_table",
+    "named_values",
     "read_table",
     "refuse_lazy",
     "refuse_times",
     "row_source",
+    "row_values",
     "spooled",
     "unchanged_on_error",
 ]

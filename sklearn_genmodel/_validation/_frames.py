@@ -21,7 +21,8 @@ class FrameSchema:
     ----------
     library : {"pandas", "polars"}
     dtypes : dict
-        From the name of a column to its type in that library.
+        From the name of a column to its type in that library; objects that are all truth values or
+        missing, as in files with gaps, count as such.
     """
 
     library: str
@@ -33,7 +34,12 @@ class FrameSchema:
         library = type(X).__module__.partition(".")[0]
         if library not in {"pandas", "polars"} or not hasattr(X, "columns"):
             return None
-        return cls(library, dict(zip(X.columns, X.dtypes, strict=True)))
+        dtypes = dict(zip(X.columns, X.dtypes, strict=True))
+        for place, (name, dtype) in enumerate(dtypes.items()):
+            is_object = isinstance(dtype, np.dtype) and dtype.kind == "O"
+            if is_object and _holds_truths(X, place):
+                dtypes[name] = np.dtype(bool)
+        return cls(library, dtypes)
 
     def select(self, positions: Sequence[int]) -> FrameSchema:
         """The schema of some of the columns."""
@@ -104,17 +110,22 @@ def _as_objects(values: list[Any]) -> NDArray[Any]:
     return objects
 
 
+def _holds_truths(frame: Any, position: int) -> bool:
+    """Whether a column of objects holds truth values and missing ones only."""
+    seen = (value for value in column_values(frame, position) if value is not None)
+    return all(isinstance(value, (bool, np.bool_)) for value in seen)
+
+
 def _is_polars(frame: Any) -> bool:
     return type(frame).__module__.startswith("polars")
 
 
 def _pandas_frame(pandas: Any, data: dict[Any, NDArray[Any]], dtypes: dict[Any, Any]) -> Any:
-    fitted = {
-        name: _whole(values, f"{dtypes[name].kind}{dtypes[name].itemsize}")
-        if dtypes[name].kind in "iu" and values.dtype != object
-        else values
-        for name, values in data.items()
-    }
+    fitted = {}
+    for name, values in data.items():
+        kind = dtypes[name].kind if values.dtype != object else "O"
+        whole = _whole(values, f"{kind}{dtypes[name].itemsize}") if kind in "iu" else values
+        fitted[name] = np.round(whole) if kind == "b" else whole
     kept = {name: dtypes[name] for name in data if _holds(fitted[name], dtypes[name].kind)}
     return pandas.DataFrame(fitted).astype(kept)
 
@@ -131,8 +142,8 @@ def _polars_frame(polars: Any, data: dict[Any, NDArray[Any]], dtypes: dict[Any, 
             column = polars.Series(name, _whole(values, f"{kind}{int(bits) // 8}")).cast(dtype)
         else:
             kind = "b" if dtype == polars.Boolean else "f" if dtype.is_numeric() else "O"
-            column = polars.Series(name, values)
-            column = column.cast(dtype) if _holds(values, kind) else column
+            column = polars.Series(name, np.round(values) if kind == "b" else values)
+            column = column.cast(dtype) if _holds(column.to_numpy(), kind) else column
         series.append(column)
     return polars.DataFrame(series)
 

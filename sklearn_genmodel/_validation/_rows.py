@@ -11,7 +11,15 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_genmodel._validation._arguments import refuse_lazy
 
-__all__ = ["check_finite", "check_rows", "check_supports", "column_names", "refuse_times"]
+__all__ = [
+    "check_finite",
+    "check_names",
+    "check_rows",
+    "check_supports",
+    "column_names",
+    "refuse_times",
+    "without_mask",
+]
 
 Array = NDArray[np.float64]
 
@@ -69,6 +77,8 @@ def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool) -> Array
     """
     refuse_lazy("X", X)
     refuse_times(X)
+    check_names(X)
+    X = without_mask(X)
     try:
         rows = validate_data(
             estimator,
@@ -180,6 +190,26 @@ def refuse_times(X: Any) -> None:
             )
 
 
+def check_names(X: Any) -> None:
+    """Raise for a frame in which several columns have one name."""
+    names = list(getattr(X, "columns", ()))
+    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if repeated:
+        raise ValueError(
+            f"Column name {repeated[0]!r} is that of {names.count(repeated[0])} columns: rename "
+            "all but one, or pass an array."
+        )
+
+
+def without_mask(X: Any) -> Any:
+    """A masked array as one with NaN (None among objects) where it is masked."""
+    if not np.ma.isMaskedArray(X):
+        return X
+    if X.dtype.kind in "fiub":
+        return np.ma.filled(X.astype(X.dtype if X.dtype.kind == "f" else np.float64), np.nan)
+    return np.ma.filled(X.astype(object), None)
+
+
 def _first_foreign(X: Any) -> str | None:
     """Name the first entry of a table that is no number; None if there is none."""
     table = np.asarray(X, dtype=object)
@@ -218,7 +248,8 @@ def check_finite(X: Array, names: list[str], *, allow_nan: bool) -> None:
 
 
 def _check_squares(low: Array, high: Array, names: list[str]) -> None:
-    largest = np.maximum(np.abs(low), np.abs(high))
+    # Those of columns without a value are NaN.
+    largest = np.fmax(np.fmax(np.abs(low), np.abs(high)), 0.0)
     column = int(largest.argmax())
     if largest[column] > LARGEST_VALUE:
         raise ValueError(

@@ -17,7 +17,7 @@ from sklearn_genmodel._validation._frames import (
     declared_levels,
     is_missing,
 )
-from sklearn_genmodel._validation._rows import refuse_times
+from sklearn_genmodel._validation._rows import check_names, refuse_times, without_mask
 
 __all__ = ["Table", "decode_rows", "encode_table", "read_table"]
 
@@ -123,6 +123,8 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> Table:
     if type(X).__module__.startswith("pyarrow") and hasattr(X, "to_pandas"):
         X = X.to_pandas()
     refuse_times(X)
+    check_names(X)
+    X = without_mask(X)
     if hasattr(X, "columns"):
         if not len(X.columns):
             raise ValueError("Found array with 0 feature(s) while a minimum of 1 is required.")

@@ -8,7 +8,7 @@ About an origin within the distribution nothing cancels, as with the moments of 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,9 @@ class CenteredColumns(IndependentColumns):
     prior : float, (float, means) or None, default=None
         See `IndependentColumns`.
     """
+
+    narrowest: ClassVar[float] = 1e-14
+    """Smallest variance of an embedded column."""
 
     def centers(self, params: Any) -> Array:
         """Origin in the middle of every component, (n_components, n_features)."""
@@ -176,7 +179,7 @@ class CenteredColumns(IndependentColumns):
         """Components on too few rows, or too narrow for the number of their rows."""
         if self.prior is not None:
             return np.zeros(len(n_rows), dtype=bool)
-        return spikes(self.spread(params), self.spread(pooled)[0], n_rows)
+        return spikes(self.spread(params), self.spread(pooled)[0], n_rows, self.narrowest)
 
     def _middle(self, values: Array) -> Array:
         """Middle of the values of every column, missing ones left out."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from numbers import Number
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel._validation import Table, refuse_times
+from sklearn_genmodel._validation import Table, check_names, refuse_lazy, refuse_times
 
 __all__ = ["inferred_groups"]
 
@@ -57,23 +58,23 @@ def inferred_groups(X: Any) -> tuple[list[tuple[str, str, list[Any]]], list[str]
     Raises
     ------
     TypeError
-        If X is no data frame, or a column holds dates or times.
+        If X is no data frame or lazy, or a column holds dates, times or lists.
     ValueError
-        If a column cannot be modelled.
+        If a column cannot be modelled, or two have one name.
     """
+    refuse_lazy("X", X)
     if not hasattr(X, "columns"):
         raise TypeError(f"X must be a data frame of pandas or polars, got {type(X).__name__}.")
     refuse_times(X)
+    check_names(X)
     table = Table(X, tuple(X.columns))
     chosen = [_family(table.values(j), name) for j, name in enumerate(table.names)]
-    families = dict.fromkeys(family for family, _ in chosen)
+    # A number would be read as a position.
+    named = all(isinstance(name, str) for name in table.names)
+    labels: list[Any] = list(table.names) if named else list(range(len(table.names)))
     groups = [
-        (
-            family,
-            family,
-            [n for n, (own, _) in zip(table.names, chosen, strict=True) if own == family],
-        )
-        for family in families
+        (family, family, [n for n, (own, _) in zip(labels, chosen, strict=True) if own == family])
+        for family in dict.fromkeys(family for family, _ in chosen)
     ]
     widest = max(len(str(name)) for name in table.names)
     reasons = [
@@ -87,19 +88,41 @@ def _family(values: NDArray[Any], name: Any) -> tuple[str, str]:
     """Name of a family for the values of a column, and why."""
     if values.dtype == object:
         seen = [value for value in values.tolist() if value is not None]
-        distinct = set(seen)
-        _check_distinct(len(distinct), name)
-        if distinct <= {False, True}:
-            return "bernoulli", "truth values"
-        if len(distinct) == len(values):
-            raise ValueError(
-                f"Column {name!r} holds another label in every row, as an identifier does: drop it."
-            )
-        return "categorical", f"{len(distinct)} labels"
+        if not all(map(_is_number, seen)) or not seen:
+            return _family_of_labels(seen, len(values), name)
+        values = np.array([np.nan if value is None else value for value in values])
     numbers = values.astype(np.float64)
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        raise ValueError(
+            f"Column {name!r} holds {numbers[infinite][0]:g} in row {infinite.argmax()}: mend or "
+            "drop such rows first."
+        )
     numbers = numbers[~np.isnan(numbers)]
     _check_distinct(len(np.unique(numbers)), name)
     return next((family, why) for family, applies, why in RULES if applies(numbers))
+
+
+def _family_of_labels(seen: list[Any], n_samples: int, name: Any) -> tuple[str, str]:
+    unusable = next((value for value in seen if not isinstance(value, Hashable)), None)
+    if unusable is not None:
+        raise TypeError(
+            f"Column {name!r} holds {type(unusable).__name__}s, such as {unusable!r}, which are "
+            "neither numbers nor labels: make columns of what they hold, or drop it."
+        )
+    distinct = set(seen)
+    _check_distinct(len(distinct), name)
+    if distinct <= {False, True}:
+        return "bernoulli", "truth values"
+    if len(distinct) == n_samples:
+        raise ValueError(
+            f"Column {name!r} holds another label in every row, as an identifier does: drop it."
+        )
+    return "categorical", f"{len(distinct)} labels"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Number) and not isinstance(value, (bool, complex))
 
 
 def _check_distinct(n_distinct: int, name: Any) -> None:

@@ -14,8 +14,8 @@ from sklearn_genmodel.families._support import POSITIVE, Support
 
 __all__ = ["LogNormal", "LogNormalParams"]
 
-# As narrow as the narrowest gamma distribution.
-SMALLEST_VARIANCE = 1e-14
+# Logarithms of neighbouring floats differ by about the root of this.
+SMALLEST_VARIANCE = 1e-30
 # Logarithms of the largest and the smallest positive float, with room for a standard deviation.
 LARGEST_LOG = 700.0
 
@@ -36,7 +36,7 @@ class LogNormal(CenteredColumns):
     log p(x) = sum_j -(log x_j - m_j)^2 / (2 s_j^2) - log s_j - log(2 pi) / 2 - log x_j
 
     with locations m and scales s. Missing values (NaN) are allowed: the likelihood is that of the
-    values observed. A scale is at least 1e-7, so that a component on one repeated value keeps a
+    values observed. A scale is at least 1e-15, so that a component on one repeated value keeps a
     finite likelihood; a search drops such components.
 
     Parameters
@@ -69,6 +69,7 @@ class LogNormal(CenteredColumns):
     """
 
     support: ClassVar[Support] = POSITIVE
+    narrowest: ClassVar[float] = SMALLEST_VARIANCE
 
     def statistics(self, X: Array) -> tuple[Array, ...]:
         """The logarithm and its square."""

@@ -82,6 +82,8 @@ def resolve_family(family: object) -> Family:
         return NAMES[family]()
     if not isinstance(family, Family):
         hint = " Did you forget the parentheses?" if isinstance(family, type) else ""
+        if isinstance(family, (list, tuple)):
+            hint = " Only the family of a whole mixture may be a list, one for each component."
         raise TypeError(
             f"family must be a name or an instance of sklearn_genmodel.families.Family, "
             f"got {family!r}.{hint}"

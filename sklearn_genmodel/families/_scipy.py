@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from itertools import product
 from typing import Any, ClassVar, NamedTuple
@@ -14,12 +13,12 @@ from scipy import stats
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._columnwise import ColumnwiseFamily, diagonal_covariance
 from sklearn_genmodel.families._numerics._numerical_mle import FEW_STEPS, MOST_STEPS, maximize
+from sklearn_genmodel.families._scipy_start import fitted_to_quantiles
 from sklearn_genmodel.families._spikes import spikes
 from sklearn_genmodel.families._support import Support
 
 __all__ = ["ScipyFamily", "ScipyParams"]
 
-N_QUANTILES = 256
 MOST_FLOATS = 2**20
 SMALLEST_SPREAD = 1e-8
 # Where a search for the shapes of counts may start, beside their mean.
@@ -126,18 +125,22 @@ class ScipyFamily(ColumnwiseFamily):
     def column_mle(self, values: Array, weights: Array, current: ScipyParams | None) -> ScipyParams:
         """Numerical maxima, in coordinates with the logarithm of the scale."""
         pooled = weights.mean(axis=0)
-        if current is None:
-            first, n_steps = np.tile(self._first(values, pooled), (len(weights), 1)), MOST_STEPS
-        else:
-            first, n_steps = current.values, FEW_STEPS
         spread = np.sqrt(np.cov(values, aweights=pooled, ddof=0)) if len(values) > 1 else 1.0
+        unit = self._unit(float(spread))
+        values, spread = values / unit, spread / unit
+        if current is None:
+            first = np.tile(self._first(values, pooled, unit), (len(weights), 1))
+            n_steps = MOST_STEPS
+        else:
+            first, n_steps = self._rescaled(current.values, 1.0 / unit), FEW_STEPS
         smallest = np.minimum(self._scales(first), SMALLEST_SPREAD * spread)
 
         def objective(points: Array) -> Array:
             found = self._mean_log_density(values, weights, self._natural(points))
             return np.where(self._scales(self._natural(points)) >= smallest, found, -np.inf)
 
-        return ScipyParams(self._natural(maximize(objective, self._coordinates(first), n_steps)))
+        found = self._natural(maximize(objective, self._coordinates(first), n_steps))
+        return ScipyParams(self._rescaled(found, unit))
 
     def sample(
         self, params: ScipyParams, labels: NDArray[np.intp], rng: np.random.Generator
@@ -247,6 +250,16 @@ class ScipyFamily(ColumnwiseFamily):
             values[..., -1] = np.exp(values[..., -1])
         return values
 
+    def _unit(self, spread: float) -> float:
+        """A power of 2 near the spread, if the parameters are free to follow it."""
+        follows = "scale" in self.parameter_names and not self._fixed.get("loc", 0.0)
+        return float(2.0 ** np.round(np.log2(spread))) if follows and 0 < spread < np.inf else 1.0
+
+    def _rescaled(self, values: Array, factor: float) -> Array:
+        """Parameters (..., n_free) of values that are multiplied."""
+        moving = np.isin(self.parameter_names, ("loc", "scale"))
+        return values * np.where(moving, factor, 1.0)
+
     def _widths(self, params: ScipyParams) -> Array:
         """Distances between the quartiles, (n_components, n_features)."""
         low, high = (
@@ -255,21 +268,23 @@ class ScipyFamily(ColumnwiseFamily):
         )
         return np.asarray(high - low)
 
-    def _first(self, values: Array, shares: Array) -> Array:
-        """Parameters, (n_free,), from which to search."""
+    def _first(self, values: Array, shares: Array, unit: float) -> Array:
+        """Parameters, (n_free,), from which to search; values and they are in the unit."""
         names = self.parameter_names
         if self.start is not None:
             first = np.array([float(self.start[name]) for name in names])
+            first = self._rescaled(first, 1.0 / unit)
         elif self._discrete:
             first = self._best_of_grid(values, shares)
         else:
-            first = self._fit_to_quantiles(values, shares)
+            fitted = fitted_to_quantiles(self._distribution, values, shares, self._fixed)
+            first = np.array([fitted[self._names.index(name)] for name in names])
         found = self._mean_log_density(values, shares[None], first[None, None])
         if not np.isfinite(found).all():
-            tried = dict(zip(names, first.tolist(), strict=True))
+            tried = dict(zip(names, self._rescaled(first, unit).tolist(), strict=True))
             raise ValueError(
                 f"Under {tried} scipy.stats.{self._distribution.name} is not defined on all "
-                f"values of a column, which are from {values.min():g} to {values.max():g}: pass "
+                f"values of a column ({unit * values.min():g} to {unit * values.max():g}): pass "
                 "`start` with parameters under which it is, or fix some."
             )
         return first
@@ -280,14 +295,3 @@ class ScipyFamily(ColumnwiseFamily):
         grid = np.array(list(product(candidates, repeat=len(self.parameter_names))))
         found = self._mean_log_density(values, shares[None], grid[:, None])[:, 0]
         return np.asarray(grid[np.where(np.isfinite(found), found, -np.inf).argmax()])
-
-    def _fit_to_quantiles(self, values: Array, shares: Array) -> Array:
-        """scipy's fit to as many values as it takes, spread like the data."""
-        levels = np.linspace(0.0, 1.0, N_QUANTILES)
-        places = np.searchsorted(np.cumsum(shares), levels * shares.sum())
-        sample = values[np.minimum(places, len(values) - 1)]
-        known = {f"f{name}": value for name, value in self._fixed.items()}
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            fitted = self._distribution.fit(sample, **known)
-        return np.array([fitted[self._names.index(name)] for name in self.parameter_names])

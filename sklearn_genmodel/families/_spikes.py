@@ -11,15 +11,17 @@ __all__ = ["spikes"]
 
 # The rules of Gaussian components, for variances that belong to single columns.
 SPIKE_ROWS, SPIKE_DIMENSION = 1.5, 5
-SPIKE_RATIO, FLOOR_RATIO = 1e-3, 2e-6
+SPIKE_RATIO, FLOOR_RATIO, AT_LIMIT = 1e-3, 2e-6, 1.0 + 1e-6
 
 
-def spikes(variances: Array, pooled: Array, n_rows: Array) -> NDArray[np.bool_]:
+def spikes(
+    variances: Array, pooled: Array, n_rows: Array, narrowest: float = 0.0
+) -> NDArray[np.bool_]:
     """Which components are likelihood spikes.
 
     One that is a thousand times narrower in some column than all the data; one on at most
-    n_features + 1.5 rows (6.5 if that is less); and one that is thin without rows enough to
-    explain it.
+    n_features + 1.5 rows (6.5 if that is less); one that is thin without rows enough to explain
+    it; and one as narrow as the family's limit allows, which is no maximum of the likelihood.
 
     Parameters
     ----------
@@ -29,12 +31,15 @@ def spikes(variances: Array, pooled: Array, n_rows: Array) -> NDArray[np.bool_]:
         The same of all the data.
     n_rows : ndarray of shape (n_components,)
         Number of distinct rows that each component stands for.
+    narrowest : float, default=0.0
+        Smallest variance that the family knows of.
 
     Returns
     -------
     spikes : ndarray of bool, shape (n_components,)
     """
     at_floor = (variances / np.maximum(pooled, TINY)).min(axis=1) <= FLOOR_RATIO
+    at_floor |= variances.min(axis=1) <= AT_LIMIT * narrowest
     dimension = min(len(pooled), SPIKE_DIMENSION)
     few = (n_rows <= dimension + SPIKE_ROWS) & (len(n_rows) > 1)
     spiky: NDArray[np.bool_] = at_floor | few | _by_chance(variances, n_rows)

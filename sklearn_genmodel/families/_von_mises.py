@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._independent import IndependentColumns
 from sklearn_genmodel.families._numerics._bessel import (
+    LARGEST_CONCENTRATION,
     bessel_ratio,
     concentrations_at,
     inverse_bessel_ratio,
@@ -126,7 +127,8 @@ class VonMises(IndependentColumns):
         """Components on too few rows, or too narrow for the number of their rows."""
         if self.prior is not None:
             return np.zeros(len(n_rows), dtype=bool)
-        return spikes(_variances(params), _variances(pooled)[0], n_rows)
+        variances = _variances(params), _variances(pooled)[0]
+        return spikes(*variances, n_rows, 0.5 / LARGEST_CONCENTRATION)
 
     def to_vector(self, params: VonMisesParams, like: VonMisesParams) -> Array:
         """Points of the plane in the mean directions, at distances log(1 + c)."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._numerics._bessel import (
+    LARGEST_CONCENTRATION,
     bessel_ratio,
     concentrations_at,
     inverse_bessel_ratio,
@@ -144,7 +145,10 @@ class VonMisesFisher(WholeRows):
         one = 1.0 - bessel_ratio(order, params.concentrations)
         all_rows = 1.0 - bessel_ratio(order, pooled.concentrations)
         return spikes(
-            np.repeat(one[:, None], n_directions, axis=1), all_rows[[0] * n_directions], n_rows
+            np.repeat(one[:, None], n_directions, axis=1),
+            all_rows[[0] * n_directions],
+            n_rows,
+            0.5 * n_directions / LARGEST_CONCENTRATION,
         )
 
     def to_vector(self, params: VonMisesFisherParams, like: VonMisesFisherParams) -> Array:

@@ -145,4 +145,5 @@ class Weibull(ColumnwiseFamily):
         self, params: WeibullParams, n_rows: Array, pooled: WeibullParams
     ) -> NDArray[np.bool_]:
         """Components whose logarithms hardly vary, or on too few rows."""
-        return spikes(params.shapes**-2.0, pooled.shapes[0] ** -2.0, n_rows)
+        squares = params.shapes**-2.0, pooled.shapes[0] ** -2.0
+        return spikes(*squares, n_rows, LARGEST_SHAPE**-2.0)

@@ -141,7 +141,8 @@ def check_resp_prior(mixture: Any, family: Family, resp_prior: Any, n_samples: i
     Raises
     ------
     ValueError
-        If it has another shape, a row allows no component, or components may be dropped.
+        If it has another shape, a row allows no component, a component is allowed in no row, or
+        components may be dropped.
     """
     sparse = mixture.weight_concentration < 1
     numbered = family.ordered or resp_prior is not None or mixture.fixed or mixture.tied
@@ -166,6 +167,12 @@ def check_resp_prior(mixture: Any, family: Family, resp_prior: Any, n_samples: i
         raise ValueError(
             f"resp_prior of row {row} is {prior[row]}: numbers must be finite and at least 0, and "
             "one of them above 0; equal numbers where nothing is known."
+        )
+    empty = np.flatnonzero(~prior.any(axis=0))
+    if len(empty):
+        raise ValueError(
+            f"resp_prior forbids component {empty[0]} in every row: allow it in some, or leave its "
+            "column out and lower n_components."
         )
     return prior
 

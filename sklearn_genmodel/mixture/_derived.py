@@ -9,16 +9,10 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_genmodel._compat import column_positions
-from sklearn_genmodel._validation import (
-    FrameSchema,
-    Table,
-    check_supports,
-    column_names,
-    encode_table,
-)
+from sklearn_genmodel._validation import FrameSchema, Table
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.mixture._arguments import check_params
+from sklearn_genmodel.mixture._given import chosen_columns, given_row
 from sklearn_genmodel.mixture._reading import component_family
 from sklearn_genmodel.variational import log_normalize
 
@@ -98,7 +92,7 @@ class DerivedMixtures:
                [54.5]])
         """
         check_is_fitted(self, "params_")
-        kept = np.array(column_positions(self._columns_table().source, columns), dtype=np.intp)
+        kept = np.array(chosen_columns(self, self._columns_table(), columns), dtype=np.intp)
         if not len(kept) or len(set(kept.tolist())) < len(kept):
             raise ValueError(f"columns={columns!r} must name at least one column, and none twice.")
         family, params = self.family_.marginal(self.params_, kept)
@@ -111,9 +105,9 @@ class DerivedMixtures:
 
         Parameters
         ----------
-        given : dict or array-like of shape (n_features,)
+        given : dict, Series, frame of one row, or array-like of shape (n_features,)
             Values by the names or positions of their columns; or a row with NaN (None) where a
-            column is not given.
+            column is not given. What has names is read by them, in any order, if the fit saw names.
 
         Returns
         -------
@@ -123,7 +117,8 @@ class DerivedMixtures:
         Raises
         ------
         ValueError
-            If all columns are given, or a value cannot be one of its column.
+            If all columns are given, one is unknown or given twice, or a value cannot be one of
+            its column.
 
         Examples
         --------
@@ -135,7 +130,7 @@ class DerivedMixtures:
         array([54.2])
         """
         check_is_fitted(self, "params_")
-        x = self._row(given)
+        x = given_row(self, self._columns_table(), given)
         missing = np.flatnonzero(np.isnan(x))
         if not len(missing):
             raise ValueError("All columns are given: leave out at least one, or pass NaN for it.")
@@ -146,27 +141,6 @@ class DerivedMixtures:
         weights = log_normalize(log_joint[:, None])[1][:, 0]
         family, params = self.family_.conditional(self.params_, x)
         return self._derived(weights, family, params, missing)
-
-    def _row(self, given: Any) -> Array:
-        """One row of numbers, NaN where nothing is given."""
-        values = np.full((1, self.n_features_in_), None, dtype=object)
-        if isinstance(given, dict):
-            source = self._columns_table().source
-            for key, value in given.items():
-                values[0, column_positions(source, [key])[0]] = value
-        else:
-            row = np.asarray(given, dtype=object).ravel()
-            if len(row) != self.n_features_in_:
-                raise ValueError(
-                    f"given has {len(row)} values for {self.n_features_in_} columns: give one for "
-                    "each, NaN where it is not known, or a dict of the known ones."
-                )
-            values[0] = row
-        names = column_names(self, self.n_features_in_)
-        supports = self.family_.column_supports(self.n_features_in_)
-        x = encode_table(Table(values, tuple(names)), supports, names)
-        check_supports(self, x, supports, fitting=False)
-        return x[0]
 
     def _columns_table(self) -> Table:
         """An empty table with the columns of the fit."""

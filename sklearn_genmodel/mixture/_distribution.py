@@ -90,9 +90,11 @@ class MixtureDistribution(
         Returns
         -------
         resp : ndarray of shape (n_samples, n_components)
-            Rows sum to 1.
+            Rows sum to 1. One that is impossible under every component says nothing about them,
+            and gets their mixing weights.
         """
-        return self._map(X, lambda joint: log_normalize(joint)[1].T)
+        weights = self._theta().weights
+        return self._map(X, lambda joint: _posterior(joint, weights).T)
 
     def predict(self, X: Any) -> NDArray[np.intp]:
         """Most probable component of every row.
@@ -105,7 +107,9 @@ class MixtureDistribution(
         -------
         labels : ndarray of int, shape (n_samples,)
         """
-        return self._map(X, lambda joint: joint.argmax(axis=0))
+        weights = self._theta().weights
+        labels: NDArray[np.intp] = self._map(X, lambda joint: _most_probable(joint, weights))
+        return labels
 
     def transform(self, X: Any) -> Array:
         """Responsibilities as features; the same as `predict_proba`.
@@ -245,9 +249,24 @@ class MixtureDistribution(
         check_is_fitted(self, "params_")
         return Theta(self.weights_, self.params_)
 
-    def _map(self, X: Any, function: Callable[[Array], Array], theta: Theta | None = None) -> Any:
+    def _map(self, X: Any, function: Callable[[Array], Any], theta: Theta | None = None) -> Any:
         """Apply a function of the log-joint, (n_components, n_rows), to blocks of checked rows."""
         theta = theta or self._theta()
         X = read_rows(self, X, self.family_)
         with row_threads(self.n_jobs) as mapper:
             return map_rows(self.family_, theta, Rows(X, None, mapper), function)
+
+
+def _posterior(log_joint: Array, weights: Array) -> Array:
+    """p(z = k | x), (n_components, n_rows); the mixing weights where x is impossible."""
+    log_evidence, posterior = log_normalize(log_joint)
+    impossible = np.isneginf(log_evidence)
+    posterior[:, impossible] = weights[:, None]
+    return posterior
+
+
+def _most_probable(log_joint: Array, weights: Array) -> NDArray[np.intp]:
+    """Positions of the largest, (n_rows,); that of the mixing weights where x is impossible."""
+    labels = log_joint.argmax(axis=0)
+    largest = np.take_along_axis(log_joint, labels[None], axis=0)[0]
+    return np.where(np.isneginf(largest), weights.argmax(), labels)

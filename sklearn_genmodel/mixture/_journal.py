@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn_genmodel._compat import full_repr
-from sklearn_genmodel.callbacks import Checkpoint
+from sklearn_genmodel.callbacks import Checkpoints
 from sklearn_genmodel.em import FitState, Journal, Rows, fingerprint
 
 __all__ = ["CheckpointJournal"]
@@ -21,23 +21,17 @@ class CheckpointJournal(Journal):
     """
 
     def __init__(self, mixture: Any, rows: Rows) -> None:
-        callbacks = getattr(mixture, "_skl_callbacks", None) or []
-        self.checkpoints = [own for own in callbacks if isinstance(own, Checkpoint)]
-        self.fingerprint = ""
-        if self.checkpoints:
-            self.fingerprint = f"{full_repr(mixture)} {fingerprint(rows)}"
+        self._kept = Checkpoints(mixture, lambda: f"{full_repr(mixture)} {fingerprint(rows)}")
 
     def load(self) -> FitState | None:
         """The state that the first checkpoint with one has."""
-        found = (checkpoint.load(self.fingerprint) for checkpoint in self.checkpoints)
-        return next((state for state in found if state is not None), None)
+        state: FitState | None = self._kept.load()
+        return state
 
     def save(self, state: FitState) -> None:
         """Let every checkpoint save the state when it is time."""
-        for checkpoint in self.checkpoints:
-            checkpoint.save(self.fingerprint, state)
+        self._kept.save(lambda: state)
 
     def finish(self) -> None:
         """Remove what only an unfinished fit needs."""
-        for checkpoint in self.checkpoints:
-            checkpoint.finish()
+        self._kept.finish()

@@ -6,7 +6,9 @@ import numbers
 from typing import Any
 
 import numpy as np
+import torch
 
+from sklearn_genmodel._compat import stable_repr
 from sklearn_genmodel._validation import check_number
 from sklearn_genmodel.vae._networks import ACTIVATIONS
 from sklearn_genmodel.vae._objectives import OBJECTIVES
@@ -66,13 +68,16 @@ def check_continued(vae: Any) -> None:
     ValueError
         If arguments that shape the model changed.
     """
-    last = vae.module_.n_latent, kinds_of_columns(vae.module_.likelihood)
-    now = vae.n_latent, kinds_of_columns(vae.likelihood)
-    if last != now:
-        raise ValueError(
-            f"The model to go on with has (n_latent, likelihood) = {last}, asked for are {now}: "
-            "set warm_start=False and call fit for a new model."
-        )
+    last = dict(vae.module_.arguments)
+    now = {name: getattr(vae, name) for name in last}
+    last["likelihood"] = kinds_of_columns(vae.module_.likelihood)
+    now["likelihood"] = kinds_of_columns(vae.likelihood)
+    for name, value in last.items():
+        if not _same(value, now[name]):
+            raise ValueError(
+                f"The model to go on with has {name}={value!r}, asked for is {now[name]!r}: set "
+                "warm_start=False and call fit for a new model."
+            )
 
 
 def resolve_prior(prior: Any) -> Prior:
@@ -101,9 +106,22 @@ def resolve_prior(prior: Any) -> Prior:
     for name, low in (("n_components", 1), ("n_pseudo_inputs", 1)):
         if hasattr(prior, name):
             check_number(name, getattr(prior, name), numbers.Integral, low=low)
+    check_number("warmup", prior.warmup, numbers.Real, low=0)
+    if prior.warmup > 1:
+        raise ValueError(
+            f"warmup={prior.warmup!r} is a share of max_epochs: choose a number from 0 to 1."
+        )
     if isinstance(prior, MixturePrior):
         _check_choice("covariance_type", prior.covariance_type, ("full", "diag"))
     return prior
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values of an argument make the same model; functions are told by their names."""
+    if all(isinstance(value, (int, float)) for value in (one, other)):
+        return bool(one == other)
+    listed = (tuple(v) if isinstance(v, list) else v for v in (one, other))
+    return len({stable_repr(value) for value in listed}) == 1
 
 
 def _check_shares(vae: Any) -> None:
@@ -150,6 +168,11 @@ def _check_positive(name: str, value: Any) -> None:
 
 
 def _check_hidden(name: str, hidden: Any) -> None:
+    if isinstance(hidden, torch.nn.Module):
+        raise ValueError(
+            f"{name} is a network, {hidden!r}, which every fit would train on: pass a factory that "
+            "makes one, such as lambda n_inputs, n_outputs: ..., or hidden sizes."
+        )
     if callable(hidden):
         return
     good = isinstance(hidden, (tuple, list)) and all(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from sklearn_genmodel.vae._arguments import resolve_prior
 from sklearn_genmodel.vae._data import Rows, Scaling, find_scaling, make_rows
@@ -37,6 +38,7 @@ SHAPING = (
     "encoder",
     "decoder",
     "activation",
+    "standardize",
 )
 
 
@@ -51,7 +53,9 @@ class Model(NamedTuple):
     family: Any = None
 
 
-def build_model(vae: Any, family: Any, X: Array, rng: np.random.Generator) -> Model:
+def build_model(
+    vae: Any, family: Any, X: Array, weights: Array | None, rng: np.random.Generator
+) -> Model:
     """Make a model for a table, with weights drawn and scales set from the data.
 
     Parameters
@@ -61,6 +65,7 @@ def build_model(vae: Any, family: Any, X: Array, rng: np.random.Generator) -> Mo
         What reads the table.
     X : ndarray of shape (n_samples, n_features)
         Checked rows, NaN where a cell is missing.
+    weights : ndarray of shape (n_samples,) or None
     rng : Generator
 
     Returns
@@ -68,9 +73,9 @@ def build_model(vae: Any, family: Any, X: Array, rng: np.random.Generator) -> Mo
     model : Model
     """
     likelihood = make_likelihood(vae, family, X.shape[1])
-    scaling = find_scaling(X, likelihood, standardize=vae.standardize)
-    outputs = likelihood.start(scaling.to_model(X))
-    with private_seed(rng):
+    scaling = find_scaling(X, weights, likelihood, standardize=vae.standardize)
+    outputs = likelihood.start(scaling.to_model(X), weights)
+    with private_seed(int(rng.integers(2**63))):
         module = assemble(vae, likelihood, len(scaling.input_offset))
     if isinstance(module.decoder, Dense):
         with torch.no_grad():
@@ -92,7 +97,9 @@ def assemble(vae: Any, likelihood: Likelihood, n_inputs: int) -> VAEModule:
     -------
     module : VAEModule
     """
-    arguments = {name: getattr(vae, name) for name in SHAPING}
+    # Copies: a grid search sets parameters of the priors it is given.
+    own = {name: getattr(vae, name) for name in SHAPING if hasattr(vae, name)}
+    arguments = {name: clone(value, safe=False) for name, value in own.items()}
     k, scale = vae.n_latent, _encoder_scale(vae.encoder_scale)
     n_codes = k * (2 if scale is None else 1)
     encoder = build_network("encoder", vae.encoder, n_inputs, n_codes, vae.activation)

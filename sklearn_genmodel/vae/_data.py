@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sklearn_genmodel.vae._likelihood import Likelihood, deviations
+from sklearn_genmodel.vae._column_statistics import deviations, weighted_means
+from sklearn_genmodel.vae._likelihood import Likelihood
 
 __all__ = ["Rows", "Scaling", "find_scaling", "make_rows"]
 
@@ -89,13 +90,16 @@ class Rows(NamedTuple):
         return [self.block(slice(start, start + size)) for start in starts]
 
 
-def find_scaling(X: Array, likelihood: Likelihood, *, standardize: bool) -> Scaling:
+def find_scaling(
+    X: Array, weights: Array | None, likelihood: Likelihood, *, standardize: bool
+) -> Scaling:
     """Means and deviations of the columns that are seen, as far as the likelihood allows.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
         NaN where a cell is missing.
+    weights : ndarray of shape (n_samples,) or None
     likelihood : Likelihood
     standardize : bool
         False leaves data and inputs as they are.
@@ -113,19 +117,11 @@ def find_scaling(X: Array, likelihood: Likelihood, *, standardize: bool) -> Scal
         return scaling
     rescaled = np.broadcast_to(likelihood.rescaled, n_features)
     return Scaling(
-        offset=np.where(rescaled, column_means(X), 0.0),
-        scale=np.where(rescaled, deviations(X), 1.0),
-        input_offset=column_means(features),
-        input_scale=likelihood.spread(features),
+        offset=np.where(rescaled, weighted_means(X, weights), 0.0),
+        scale=np.where(rescaled, deviations(X, weights), 1.0),
+        input_offset=weighted_means(features, weights),
+        input_scale=likelihood.spread(features, weights),
     )
-
-
-def column_means(X: Array) -> Array:
-    """Mean of what is seen of every column, without overflow."""
-    unit = np.nanmax(np.abs(X), axis=0)
-    unit = np.where(unit > 0, unit, 1.0)
-    means: Array = unit * np.nanmean(X / unit, axis=0)
-    return means
 
 
 def make_rows(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
-import numpy as np
 import torch
 
 from sklearn_genmodel.vae._distributed import current_ranks
@@ -21,6 +21,7 @@ __all__ = [
 
 # Below this many parameters, handing work to threads costs more than the work.
 SMALL_NETWORK = 2_000_000
+_SEEDING = RLock()
 
 
 def resolve_device(device: Any) -> Any:
@@ -75,16 +76,30 @@ def few_threads(n_parameters: int) -> Iterator[None]:
 
 
 @contextmanager
-def private_seed(rng: np.random.Generator) -> Iterator[None]:
-    """Seed torch's global generator for the block, and restore it: networks draw weights from it.
+def private_seed(seed: int, device: Any = None) -> Iterator[None]:
+    """Seed torch's global generators for the block, and restore them.
+
+    Networks draw weights from them, and dropout draws what it drops. One thread at a time does so.
 
     Parameters
     ----------
-    rng : Generator
+    seed : int
+    device : torch.device or None
+        Where else than on the CPU numbers are drawn, if it is CUDA.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(rng.integers(2**63)))
-        yield
+    generators = [torch.default_generator]
+    if device is not None and device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        generators.append(torch.cuda.default_generators[index])
+    with _SEEDING:
+        states = [generator.get_state() for generator in generators]
+        try:
+            for generator in generators:
+                generator.manual_seed(seed)
+            yield
+        finally:
+            for generator, state in zip(generators, states, strict=True):
+                generator.set_state(state)
 
 
 def resume_generator(generator: Any, state: Any, seed: int) -> None:

@@ -17,6 +17,7 @@ from sklearn_genmodel._validation import (
     check_weights,
     unchanged_on_error,
 )
+from sklearn_genmodel.em import Rows
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.vae._adviser import warn_of_collapse
 from sklearn_genmodel.vae._arguments import check_arguments, check_continued
@@ -73,12 +74,12 @@ class TrainedByGradients(LatentGeneration):
         family, rows, weights = self._check_training_data(X, sample_weight, is_new=is_new)
         if is_new:
             rng = as_generator(self.random_state)
-            model, state = build_model(self, family, rows, rng), new_state(rng)
+            model, state = build_model(self, family, rows, weights, rng), new_state(rng)
             self._forget(X)
         else:
             state = getattr(self, "_training", None) or new_state(as_generator(self.random_state))
             model, state = self._continued(rows), replace(state, is_over=False)
-        progress = Progress(self, X, y, sample_weight, callbacks=False)
+        progress = Progress(self, X, y, sample_weight)
         return self._train(model, rows, weights, state, progress, n_epochs=state.n_epochs + 1)
 
     @unchanged_on_error
@@ -102,8 +103,14 @@ class TrainedByGradients(LatentGeneration):
         check_is_fitted(self, "module_")
         check_arguments(self)
         _, rows, weights = self._check_training_data(X, sample_weight, is_new=False)
+        if not hasattr(self, "_training"):
+            raise ValueError(
+                "There is no state of training to go on from: files that save wrote hold none, "
+                "pickles do. Call partial_fit, or fit with warm_start=True."
+            )
         model, state = self._continued(rows), self._training
-        return self._train(model, rows, weights, state, Progress(self, X, y, sample_weight))
+        progress = Progress(self, X, y, sample_weight, Rows(rows, weights))
+        return self._train(model, rows, weights, state, progress)
 
     def save(self, path: Any) -> None:
         """Write the fitted model to a file of numbers and JSON (safetensors).

@@ -12,8 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_genmodel._compat import as_generator
 from sklearn_genmodel._validation import check_number
+from sklearn_genmodel.vae._data import make_rows
 from sklearn_genmodel.vae._inference import LatentInference, inference_model
 from sklearn_genmodel.vae._likelihood import to_array
+from sklearn_genmodel.vae._single_rows import read_single_rows
 from sklearn_genmodel.vae._tables import rows_like_those_fitted
 
 __all__ = ["LatentGeneration"]
@@ -59,7 +61,7 @@ class LatentGeneration(LatentInference):
 
         Parameters
         ----------
-        first, last : array-like of shape (n_features,)
+        first, last : array-like of shape (n_features,), Series, or frame of one row
         n_steps : int, default=10
             Rows returned, both ends included.
 
@@ -68,7 +70,7 @@ class LatentGeneration(LatentInference):
         X : ndarray of shape (n_steps, n_features)
         """
         check_number("n_steps", n_steps, numbers.Integral, low=2)
-        start, end = self.transform(np.stack([np.asarray(first), np.asarray(last)]))
+        start, end = self._latents_of(first, last)
         shares = np.linspace(0.0, 1.0, n_steps)[:, None]
         return self.inverse_transform((1.0 - shares) * start + shares * end)
 
@@ -81,7 +83,7 @@ class LatentGeneration(LatentInference):
             Which latent unit, from 0.
         values : array-like of shape (n_values,), default=None
             Values of the unit; None is 9 values from -3 to 3.
-        row : array-like of shape (n_features,), default=None
+        row : array-like of shape (n_features,), Series or frame of one row, default=None
             Where the other units stay: at the latents of this row, or at 0.
 
         Returns
@@ -94,10 +96,21 @@ class LatentGeneration(LatentInference):
         if unit >= n_latent:
             raise ValueError(f"unit={unit}, but there are {n_latent} latent units, from 0.")
         values = np.linspace(-3.0, 3.0, 9) if values is None else np.asarray(values, dtype=float)
-        origin = np.zeros(n_latent) if row is None else self.transform(np.asarray(row)[None])[0]
+        values = np.atleast_1d(values)
+        origin = np.zeros(n_latent) if row is None else self._latents_of(row)[0]
         Z = np.tile(origin, (len(values), 1))
         Z[:, unit] = values
         return self.inverse_transform(Z)
+
+    def _latents_of(self, *given: Any) -> Array:
+        """Posterior means of single rows."""
+        check_is_fitted(self, "module_")
+        model = inference_model(self.module_, self._scaling)
+        module = model.module
+        X = read_single_rows(self, list(given), self._family, module.likelihood)
+        rows = make_rows(X, None, module.likelihood, model.scaling, module.like)
+        with torch.inference_mode():
+            return to_array(module.posterior(rows.inputs)[0])
 
     def _draw_latents(self, n_samples: int, rng: np.random.Generator) -> Array:
         module = inference_model(self.module_, self._scaling).module

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import numbers
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_genmodel._compat import as_generator
-from sklearn_genmodel._validation import check_weights
+from sklearn_genmodel._validation import check_number, check_weights
 from sklearn_genmodel.vae._build import Model
 from sklearn_genmodel.vae._data import Rows, make_rows
 from sklearn_genmodel.vae._device import inference_dtype
@@ -47,10 +48,11 @@ class Posterior(NamedTuple):
 
 def _has_components(vae: Any) -> bool:
     """Whether the prior of an estimator has components; what `available_if` asks."""
-    if not isinstance(vae.prior, str):
+    prior = vae.module_.arguments["prior"] if hasattr(vae, "module_") else vae.prior
+    if not isinstance(prior, str):
         return True
     raise AttributeError(
-        f"prior={vae.prior!r} has no components to predict: choose MixturePrior(n_components)."
+        f"prior={prior!r} has no components to predict: choose MixturePrior(n_components)."
     )
 
 
@@ -214,13 +216,16 @@ class LatentInference(
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            In double precision; cells that were seen are as they were.
+            Cells that were seen are as they were. For a likelihood of labels or of `Columns` that
+            was fitted to a frame, a frame of the same types and the index of X: numbers in columns
+            of integers are rounded.
 
         References
         ----------
         Mattei, P.-A. and Frellsen, J. (2019). MIWAE: deep generative modelling and imputation of
         incomplete data sets, section 3. International Conference on Machine Learning.
         """
+        given = X
         model, rows, X = self._rows(X)
         if draw:
             rng = as_generator(self.random_state if random_state is None else random_state)
@@ -229,7 +234,8 @@ class LatentInference(
         else:
             cells = self._expected_cells(model, rows)
         filled = np.where(np.isnan(X), model.scaling.to_data(cells), X)
-        return rows_like_those_fitted(filled, self._family, self._schema if self._family else None)
+        schema = self._schema if self._family else None
+        return rows_like_those_fitted(filled, self._family, schema, like=given)
 
     def reconstruct(self, X: Any) -> Array:
         """Means of the decoder at the posterior means.
@@ -258,13 +264,15 @@ class LatentInference(
         """
         check_is_fitted(self, "module_")
         model = inference_model(self.module_, self._scaling)
-        Z = np.asarray(Z, dtype=np.float64)
+        Z = np.array(Z, dtype=np.float64)
         n_latent = model.module.n_latent
-        if Z.ndim != 2 or Z.shape[1] != n_latent:
+        if Z.ndim != 2 or Z.shape[1] != n_latent or not len(Z):
             raise ValueError(
                 f"Latents have shape {Z.shape}, expected (n_samples, {n_latent}) as `transform` "
                 "returns them."
             )
+        if not np.isfinite(Z).all():
+            raise ValueError(f"Latents of row {np.argwhere(~np.isfinite(Z))[0, 0]} are not finite.")
         with torch.inference_mode():
             outputs = model.module.decode(_like(Z, model))
             cells = to_array(model.module.likelihood.mean(outputs))
@@ -280,6 +288,7 @@ class LatentInference(
     def _rows(self, X: Any) -> tuple[Model, Rows, Array]:
         """Checked rows, on the device of the model, and as an array."""
         check_is_fitted(self, "module_")
+        check_number("n_score_draws", self.n_score_draws, numbers.Integral, low=1)
         model = inference_model(self.module_, self._scaling)
         likelihood = model.module.likelihood
         X = read_rows(self, X, self._family, likelihood)

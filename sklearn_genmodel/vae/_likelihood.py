@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sklearn_genmodel.families import Support
+from sklearn_genmodel.vae._column_statistics import deviations
 
-__all__ = ["FINITE", "LARGEST_LOG", "Likelihood", "deviations", "log_means", "padded", "to_array"]
+__all__ = ["FINITE", "LARGEST_LOG", "Likelihood", "padded", "to_array"]
 
 Array = NDArray[np.float64]
 
-# Rates and dispersions are kept within these powers of e, so that float32 can hold them.
-LARGEST_LOG = 30.0
+# Rates and dispersions are kept within these powers of e: float32 can hold them, and counts that
+# are drawn are integers of 64 bits.
+LARGEST_LOG = 43.0
 FINITE = Support("a real number")
 
 
@@ -73,17 +75,18 @@ class Likelihood(nn.Module):
         """What the encoder is given for rows in the units of the data, before standardising."""
         return X
 
-    def spread(self, features: Array) -> Array:
+    def spread(self, features: Array, weights: Array | None) -> Array:
         """By what the encoder's inputs are divided when they are standardised."""
-        return deviations(features)
+        return deviations(features, weights)
 
-    def start(self, X: Array) -> Array:
+    def start(self, X: Array, weights: Array | None) -> Array:
         """Set scales for columns in the units of the model; return outputs of the marginal fit.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
             NaN where a cell is missing.
+        weights : ndarray of shape (n_samples,) or None
 
         Returns
         -------
@@ -123,32 +126,6 @@ class Likelihood(nn.Module):
     def cells(self, expectation: Any) -> Any:
         """Cells that stand for an average over z: (..., n_features)."""
         return expectation
-
-
-def deviations(X: Array) -> Array:
-    """Standard deviation of every column, 1 where it does not vary.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        NaN where a cell is missing.
-
-    Returns
-    -------
-    deviations : ndarray of shape (n_features,)
-    """
-    largest = np.nanmax(np.abs(X), axis=0)
-    unit = np.where(largest > 0, largest, 1.0)
-    sd = unit * np.nanstd(X / unit, axis=0)
-    # A spread of a few units in the last place is rounding, not variation.
-    constant = sd <= 8.0 * np.finfo(np.float64).eps * largest
-    return np.where(constant, 1.0, sd)
-
-
-def log_means(X: Array) -> Array:
-    """Log of the mean of every column, finite for columns of zeros."""
-    n_seen = np.sum(~np.isnan(X), axis=0)
-    return np.log((np.nansum(X, axis=0) + 0.5) / (n_seen + 0.5))
 
 
 def padded(outputs: Array, n_outputs: int) -> Array:

@@ -11,12 +11,18 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from sklearn_genmodel.families import BINARY, COUNTS
+from sklearn_genmodel.vae._column_statistics import (
+    deviations,
+    log_means,
+    weighted_means,
+    weighted_sums,
+    weighted_variances,
+)
+from sklearn_genmodel.vae._counts import negative_binomial, poisson
 from sklearn_genmodel.vae._likelihood import (
     FINITE,
     LARGEST_LOG,
     Likelihood,
-    deviations,
-    log_means,
     padded,
     to_array,
 )
@@ -27,7 +33,6 @@ __all__ = [
     "Gaussian",
     "NegativeBinomial",
     "Poisson",
-    "negative_binomial",
     "sample_negative_binomial",
 ]
 
@@ -47,10 +52,10 @@ class Gaussian(Likelihood):
         self.scale = Scale(scale, n_features)
         self.n_outputs = n_features * (2 if self.scale.from_network else 1)
 
-    def start(self, X: Array) -> Array:
+    def start(self, X: Array, weights: Array | None) -> Array:
         """Start from the mean and the deviation of every column."""
-        self.scale.start(torch.as_tensor(np.log(deviations(X))))
-        return padded(np.nanmean(X, axis=0), self.n_outputs)
+        self.scale.start(torch.as_tensor(np.log(deviations(X, weights))))
+        return padded(weighted_means(X, weights), self.n_outputs)
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
         """-((x - mu) / s)^2 / 2 - log s - log(2 pi) / 2."""
@@ -97,15 +102,14 @@ class Bernoulli(Likelihood):
 
     support = BINARY
 
-    def spread(self, features: Array) -> Array:
+    def spread(self, features: Array, weights: Array | None) -> Array:
         """Zeros and ones keep their size."""
         return np.ones(features.shape[1])
 
-    def start(self, X: Array) -> Array:
+    def start(self, X: Array, weights: Array | None) -> Array:
         """Start from the log-odds of every column."""
-        n_seen = np.sum(~np.isnan(X), axis=0)
-        ones = np.nansum(X, axis=0)
-        return np.log((ones + 0.5) / (n_seen - ones + 0.5))
+        ones, n_seen = weighted_sums(X, weights)
+        return np.asarray(np.log((ones + 0.5) / (n_seen - ones + 0.5)))
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
         """x logit - log(1 + e^logit)."""
@@ -130,14 +134,13 @@ class Poisson(Likelihood):
         """log(1 + x): counts of any size."""
         return np.log1p(X)
 
-    def start(self, X: Array) -> Array:
+    def start(self, X: Array, weights: Array | None) -> Array:
         """Start from the mean of every column."""
-        return log_means(X)
+        return log_means(X, weights)
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
         """x log rate - rate - log x!."""
-        log_rate = outputs.clamp(-LARGEST_LOG, LARGEST_LOG)
-        return X * log_rate - torch.exp(log_rate) - torch.lgamma(X + 1.0)
+        return poisson(X, outputs.clamp(-LARGEST_LOG, LARGEST_LOG))
 
     def mean(self, outputs: Any) -> Any:
         """Rates."""
@@ -165,14 +168,14 @@ class NegativeBinomial(Likelihood):
         """log(1 + x): counts of any size."""
         return np.log1p(X)
 
-    def start(self, X: Array) -> Array:
+    def start(self, X: Array, weights: Array | None) -> Array:
         """Start from the mean, and r by moments: mean^2 / (variance - mean)."""
-        mean, variance = np.nanmean(X, axis=0), np.nanvar(X, axis=0)
+        mean, variance = weighted_means(X, weights), weighted_variances(X, weights)
         excess = np.maximum(variance - mean, 1e-2 * mean + 1e-6)
         # Of zeros alone any r is an answer; a small one would leave the mean free to grow.
         r = np.where(mean > 0, np.clip(mean**2 / excess, 1e-2, 1e2), 1e2)
         self.scale.start(torch.as_tensor(np.log(r)))
-        return padded(log_means(X), self.n_outputs)
+        return padded(log_means(X, weights), self.n_outputs)
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
         """log C(x + r - 1, x) + r log(r / (r + m)) + x log(m / (r + m))."""
@@ -191,15 +194,6 @@ class NegativeBinomial(Likelihood):
         if self.scale.from_network:
             outputs, raw = outputs.chunk(2, dim=-1)
         return outputs.clamp(-LARGEST_LOG, LARGEST_LOG), self.scale(raw)
-
-
-def negative_binomial(X: Any, log_mean: Any, log_r: Any) -> Any:
-    """Log-mass of counts with variance mean + mean^2 / r."""
-    r = torch.exp(log_r)
-    log_odds = log_mean - log_r
-    choices = torch.lgamma(X + r) - torch.lgamma(r) - torch.lgamma(X + 1.0)
-    successes = X * functional.logsigmoid(log_odds)
-    return choices + successes - r * functional.softplus(log_odds)
 
 
 def sample_negative_binomial(log_mean: Any, log_r: Any, rng: np.random.Generator) -> Array:

@@ -55,17 +55,20 @@ class Mixed(Likelihood):
         """Those of the parts, one after the other."""
         return np.concatenate([part.features(X[:, cols]) for part, cols in self._placed()], axis=1)
 
-    def spread(self, features: Array) -> Array:
+    def spread(self, features: Array, weights: Array | None) -> Array:
         """As every part divides its own."""
         widths = [part.n_inputs for part, _ in self._placed()]
         own = np.split(features, np.cumsum(widths)[:-1], axis=1)
         return np.concatenate(
-            [part.spread(block) for (part, _), block in zip(self._placed(), own, strict=True)]
+            [
+                part.spread(block, weights)
+                for (part, _), block in zip(self._placed(), own, strict=True)
+            ]
         )
 
-    def start(self, X: Array) -> Array:
+    def start(self, X: Array, weights: Array | None) -> Array:
         """Every part at its own start."""
-        return np.concatenate([part.start(X[:, columns]) for part, columns in self._placed()])
+        return np.concatenate([part.start(X[:, cols], weights) for part, cols in self._placed()])
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
         """Log-density of every cell; 0 in columns that are left out."""

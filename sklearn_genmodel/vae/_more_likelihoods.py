@@ -12,16 +12,23 @@ from torch import nn
 from torch.nn import functional
 
 from sklearn_genmodel.families import COUNTS, Support
+from sklearn_genmodel.vae._column_statistics import (
+    deviations,
+    log_means,
+    weighted_means,
+    weighted_medians,
+    weighted_sums,
+    weighted_variances,
+)
+from sklearn_genmodel.vae._counts import negative_binomial
 from sklearn_genmodel.vae._likelihood import (
     FINITE,
     LARGEST_LOG,
     Likelihood,
-    deviations,
-    log_means,
     padded,
     to_array,
 )
-from sklearn_genmodel.vae._likelihoods import negative_binomial, sample_negative_binomial
+from sklearn_genmodel.vae._likelihoods import sample_negative_binomial
 from sklearn_genmodel.vae._scale import Scale, bounded
 
 __all__ = ["Beta", "Categorical", "StudentT", "ZeroInflatedNegativeBinomial"]
@@ -46,10 +53,10 @@ class StudentT(Likelihood):
         self.n_outputs = n_features * (2 if self.scale.from_network else 1)
         self.raw_dof = nn.Parameter(torch.full((n_features,), math.log(FIRST_DOF - 1.0)))
 
-    def start(self, X: Array) -> Array:
+    def start(self, X: Array, weights: Array | None) -> Array:
         """Start from the median and the deviation of every column."""
-        self.scale.start(torch.as_tensor(np.log(deviations(X))))
-        return padded(np.nanmedian(X, axis=0), self.n_outputs)
+        self.scale.start(torch.as_tensor(np.log(deviations(X, weights))))
+        return padded(weighted_medians(X, weights), self.n_outputs)
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
         """log of Gamma((v+1)/2) / (Gamma(v/2) sqrt(v pi) s) (1 + ((x - mu) / s)^2 / v)^-(v+1)/2."""
@@ -95,9 +102,9 @@ class ZeroInflatedNegativeBinomial(Likelihood):
         """log(1 + x): counts of any size."""
         return np.log1p(X)
 
-    def start(self, X: Array) -> Array:
+    def start(self, X: Array, weights: Array | None) -> Array:
         """Start from the mean of every column, and few extra zeros."""
-        outputs = padded(log_means(X), self.n_outputs)
+        outputs = padded(log_means(X, weights), self.n_outputs)
         outputs[self.n_features : 2 * self.n_features] = -2.0
         return outputs
 
@@ -139,17 +146,17 @@ class Beta(Likelihood):
         """Log-odds of the shares."""
         return np.log(X) - np.log1p(-X)
 
-    def start(self, X: Array) -> Array:
+    def start(self, X: Array, weights: Array | None) -> Array:
         """Start from the mean m, and the precision by moments: m (1 - m) / variance - 1."""
-        mean = np.nanmean(X, axis=0)
-        precision = mean * (1.0 - mean) / np.maximum(np.nanvar(X, axis=0), 1e-6) - 1.0
+        mean, variance = weighted_means(X, weights), weighted_variances(X, weights)
+        precision = mean * (1.0 - mean) / np.maximum(variance, 1e-6) - 1.0
         self.scale.start(torch.as_tensor(np.log(np.clip(precision, 1e-1, 1e4))))
         return padded(np.log(mean / (1.0 - mean)), self.n_outputs)
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
         """(a - 1) log x + (b - 1) log(1 - x) - log B(a, b)."""
         a, b = self._shapes(outputs)
-        X = X.clamp(1e-30, 1.0 - torch.finfo(X.dtype).eps)
+        X = X.clamp(_smallest(X.dtype), 1.0 - 0.5 * torch.finfo(X.dtype).eps)
         log_beta = torch.lgamma(a) + torch.lgamma(b) - torch.lgamma(a + b)
         return (a - 1.0) * torch.log(X) + (b - 1.0) * torch.log1p(-X) - log_beta
 
@@ -221,14 +228,14 @@ class Categorical(Likelihood):
         missing = np.repeat(np.isnan(X), self.n_codes, axis=1)
         return np.where(missing, np.nan, np.concatenate(columns, axis=1))
 
-    def spread(self, features: Array) -> Array:
+    def spread(self, features: Array, weights: Array | None) -> Array:
         """Zeros and ones keep their size."""
         return np.ones(features.shape[1])
 
-    def start(self, X: Array) -> Array:
+    def start(self, X: Array, weights: Array | None) -> Array:
         """Start from the log-frequencies."""
-        features = self.features(X)
-        return np.log(np.nansum(features, axis=0) + 0.5)
+        counts, _ = weighted_sums(self.features(X), weights)
+        return np.asarray(np.log(counts + 0.5))
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
         """Log-probability of the code."""
@@ -259,3 +266,8 @@ class Categorical(Likelihood):
     def _log_probs(self, outputs: Any) -> Any:
         weights = outputs[..., self.place].masked_fill(self.shut, -torch.inf)
         return torch.log_softmax(weights, -1)
+
+
+def _smallest(dtype: torch.dtype) -> float:
+    """The smallest positive number."""
+    return torch.finfo(dtype).tiny * torch.finfo(dtype).eps

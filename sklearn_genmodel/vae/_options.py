@@ -37,5 +37,6 @@ class TrainingOptions:
         """Step size that the schedule sets."""
         if self.lr_schedule != "cosine":
             return self.learning_rate
-        share = min(epoch / self.max_epochs, 1.0)
+        # Epochs beyond the last, of `partial_fit`, go on with its step.
+        share = min(epoch, self.max_epochs - 1) / self.max_epochs
         return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * share))

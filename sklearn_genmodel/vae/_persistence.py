@@ -18,6 +18,7 @@ from sklearn_genmodel.families import Columns
 from sklearn_genmodel.vae._build import assemble
 from sklearn_genmodel.vae._conv import ConvDecoder, ConvEncoder
 from sklearn_genmodel.vae._data import Scaling
+from sklearn_genmodel.vae._device import private_seed
 from sklearn_genmodel.vae._priors import MixturePrior, StandardNormal, VampPrior
 from sklearn_genmodel.vae._state import Epoch
 from sklearn_genmodel.vae._tables import make_likelihood, packed_reader, unpacked_reader
@@ -75,7 +76,7 @@ def save_fitted(vae: Any, path: Any) -> None:
         "module": _packed_items(module.arguments),
         "fitted": {name: getattr(vae, name) for name in FITTED},
         "feature_names": _names(vae),
-        "history": [list(epoch) for epoch in vae.history_],
+        "history": [[_packed("history", value) for value in epoch] for epoch in vae.history_],
         "table": packed_reader(vae._family),
         "prior_started": module.prior.started,
     }
@@ -171,7 +172,7 @@ def _rebuilt(plain: PlainModule, family: Any, scaling: Scaling) -> Any:
     """A module of these arguments and tensors, on the CPU."""
     arguments: Any = SimpleNamespace(**plain.arguments)
     likelihood = make_likelihood(arguments, family, len(scaling.offset))
-    with torch.random.fork_rng(devices=[]):
+    with private_seed(0):
         module = assemble(arguments, likelihood, len(scaling.input_offset))
     module.prior.started = plain.prior_started
     in_double = torch.float64 in {value.dtype for value in plain.arrays.values()}

@@ -5,9 +5,13 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from sklearn_genmodel._compat import FitTask
-from sklearn_genmodel.vae._build import Model
+from sklearn_genmodel._compat import FitTask, stable_repr
+from sklearn_genmodel.callbacks import Checkpoints
+from sklearn_genmodel.em import Rows, fingerprint
+from sklearn_genmodel.vae._build import Model, place
 from sklearn_genmodel.vae._distributed import current_ranks
+from sklearn_genmodel.vae._persistence import packed_state, unpacked_state
+from sklearn_genmodel.vae._state import TrainingState
 from sklearn_genmodel.vae._training import Training
 
 __all__ = ["Progress"]
@@ -23,15 +27,29 @@ class Progress:
     vae : VAEEstimator
     X, y, sample_weight : object
         The data, as the user passed them.
-    callbacks : bool, default=True
+    rows : Rows or None, default=None
+        What is read of them, to tell the fit from others; None if no callback is told.
     """
 
     def __init__(
-        self, vae: Any, X: Any, y: Any, sample_weight: Any, *, callbacks: bool = True
+        self, vae: Any, X: Any, y: Any, sample_weight: Any, rows: Rows | None = None
     ) -> None:
-        self.vae, is_first = vae, current_ranks().rank == 0
-        self.task = FitTask(vae, X, y, sample_weight) if callbacks and is_first else None
-        self.verbose = vae.verbose if is_first else 0
+        self.vae, self.is_first = vae, current_ranks().rank == 0
+        is_told = rows is not None and self.is_first
+        self.task = FitTask(vae, X, y, sample_weight) if is_told else None
+        self.verbose = vae.verbose if self.is_first else 0
+        self.kept: Checkpoints | None = None
+        if rows is not None:
+            self.kept = Checkpoints(vae, lambda: f"{stable_repr(vae)} {fingerprint(rows)}")
+
+    def found(self) -> tuple[Model, TrainingState] | None:
+        """Where a fit of the same rows and arguments was when a checkpoint was saved."""
+        saved = self.kept.load() if self.kept is not None else None
+        if saved is None:
+            return None
+        known = unpacked_state(saved)
+        module = place(known["module_"], self.vae).requires_grad_(requires_grad=True)
+        return Model(module, known["_scaling"], known["_family"]), known["_training"]
 
     def begin(self, model: Model) -> None:
         """Take the model that will be trained."""
@@ -45,12 +63,16 @@ class Progress:
         """Take the training after an epoch; True stops it."""
         if self.verbose > 1 or (self.verbose and training.now.n_epochs % 10 == 0):
             print(f"VAEEstimator: epoch {training.now.n_epochs}, {_line(training.now.history[-1])}")
+        if self.kept is not None and self.is_first:
+            self.kept.save(lambda: packed_state(self._attributes(training)))
         return self.task is not None and self.task.iteration(lambda: self._attributes(training))
 
     def end(self, training: Training) -> None:
         """Tell that the fit is over."""
         if self.task is not None:
             self.task.end(self._attributes(training))
+        if self.kept is not None and self.is_first:
+            self.kept.finish()
         if self.verbose:
             epoch = training.now.history[-1]
             print(f"VAEEstimator: {training.now.n_epochs} epochs, {_line(epoch)}")

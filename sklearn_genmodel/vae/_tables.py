@@ -218,7 +218,7 @@ def _placed(name: str | None, levels: Any) -> Family:
     return families.Categorical(levels=tuple(map(tuple, levels))) if known else _read_as(name)
 
 
-def rows_like_those_fitted(X: Array, family: Family | None, schema: Any) -> Any:
+def rows_like_those_fitted(X: Array, family: Family | None, schema: Any, like: Any = None) -> Any:
     """Labels for codes, and a frame if the rows fitted were one.
 
     Parameters
@@ -227,14 +227,18 @@ def rows_like_those_fitted(X: Array, family: Family | None, schema: Any) -> Any:
     family : Family or None
     schema : FrameSchema or None
         None returns arrays.
+    like : object
+        If this is a frame of pandas, its index is that of a frame returned.
 
     Returns
     -------
     X : ndarray of shape (n_samples, n_features) or frame
     """
     if family is not None:
-        return decode_rows(X, family.column_supports(X.shape[1]), schema)
-    return X if schema is None else schema.frame(list(X.T))
+        rows = decode_rows(X, family.column_supports(X.shape[1]), schema)
+    else:
+        rows = X if schema is None else schema.frame(list(X.T))
+    return rows.set_axis(like.index) if hasattr(rows, "iloc") and hasattr(like, "iloc") else rows
 
 
 def _likelihood(name: str, family: Any, n_features: int, scale: Any) -> Likelihood:

@@ -10,6 +10,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,12 @@ import torch
 
 from sklearn_genmodel.vae._components import Components
 from sklearn_genmodel.vae._data import Rows
-from sklearn_genmodel.vae._device import resume_generator
+from sklearn_genmodel.vae._device import private_seed, resume_generator
 from sklearn_genmodel.vae._distributed import ALONE, Ranks
 from sklearn_genmodel.vae._flat import FlatParameters
 from sklearn_genmodel.vae._graph import Advance, graphed
 from sklearn_genmodel.vae._module import VAEModule
+from sklearn_genmodel.vae._networks import Dense
 from sklearn_genmodel.vae._objectives import objective_sum
 from sklearn_genmodel.vae._optimizers import load_state, make_optimizer, set_step_size
 from sklearn_genmodel.vae._options import TrainingOptions
@@ -69,7 +71,7 @@ class Training:
         offsets: tuple[float, float] = (0.0, 0.0),
         ranks: Ranks = ALONE,
     ) -> None:
-        self.module, self.rows, self.held_out = module, rows, held_out
+        self.module, self.rows, self.held_out = module.eval(), rows, held_out
         self.options, self.now, self.offsets = options, copy.deepcopy(state), offsets
         self.ranks, self.flat = ranks, FlatParameters(module)
         ranks.copy_first([self.flat.vector, *self.flat.buffers])
@@ -166,8 +168,9 @@ class Training:
         """Step through all batches; the mean bound, its terms, and its value on validation rows."""
         total = self.module.like.new_zeros(3)
         self.module.train()
-        for rows, noise in self._batches():
-            total += self.advance(rows, noise, kl_weight)
+        with self._own_randomness():
+            for rows, noise in self._batches():
+                total += self.advance(rows, noise, kl_weight)
         self.module.eval()
         # Layers that keep averages of their inputs, such as batch normalisation.
         self.ranks.copy_first(self.flat.buffers)
@@ -177,6 +180,13 @@ class Training:
         *total, weight, validation, held_out, probe, probed = self.ranks.add(sums).tolist()
         validation = validation / held_out if held_out else 0.0
         return [*(value / weight for value in total), validation, probe / probed]
+
+    def _own_randomness(self) -> AbstractContextManager[None]:
+        """Networks of the users may drop units at random; ours draw from the generator of a run."""
+        if all(isinstance(net, Dense) for net in (self.module.encoder, self.module.decoder)):
+            return nullcontext()
+        seed = int(self.now.seeds[2]) ^ self.now.n_epochs
+        return private_seed(seed, self.module.like.device)
 
     def _new_advance(self) -> Advance:
         # Sums over processes are not captured.

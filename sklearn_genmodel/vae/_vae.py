@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel._compat import CallbackSupportMixin, as_generator, with_callbacks
 from sklearn_genmodel._validation import unchanged_on_error
+from sklearn_genmodel.em import Rows
 from sklearn_genmodel.families import Columns
 from sklearn_genmodel.vae._arguments import check_arguments
 from sklearn_genmodel.vae._build import build_model, new_state
@@ -237,10 +238,17 @@ class VAEEstimator(CallbackSupportMixin, TrainedByGradients):
         rng = as_generator(self.random_state)
         is_warm = self.warm_start and hasattr(self, "module_")
         family, rows, weights = self._check_training_data(X, sample_weight, is_new=not is_warm)
-        model = self._continued(rows) if is_warm else build_model(self, family, rows, rng)
-        state = new_state(rng)
+        progress = Progress(self, X, y, sample_weight, Rows(rows, weights))
+        found = progress.found()
+        if found is not None:
+            model, state = found
+        else:
+            model = (
+                self._continued(rows) if is_warm else build_model(self, family, rows, weights, rng)
+            )
+            state = new_state(rng)
         self._forget(X)
-        return self._train(model, rows, weights, state, Progress(self, X, y, sample_weight))
+        return self._train(model, rows, weights, state, progress)
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:
         """Fit the model, and return the posterior means of the rows.

@@ -1,5 +1,7 @@
 """Tables of mixed columns: the product of their families, and nothing else."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -187,11 +189,46 @@ def test_families_inferred_from_a_frame(capsys):
         ([1.0] * 300, ValueError, "one value only"),
         ([None] * 300, ValueError, "nothing but missing"),
         (pd.date_range("2026-01-01", periods=300), TypeError, "dates or times"),
+        ([[1], [2]] * 150, TypeError, "'odd' holds lists"),
+        ([1.0, 2.0, np.inf] * 100, ValueError, "'odd' holds inf in row 2"),
     ],
 )
 def test_columns_that_no_family_suits(column, error, message):
     with pytest.raises(error, match=message):
         Columns.from_frame(people().assign(odd=column))
+
+
+def test_numbers_in_columns_of_objects_are_numbers():
+    rng = np.random.default_rng(0)
+    numbers = pd.DataFrame(
+        {"age": rng.integers(18, 80, 200), "price": rng.gamma(2, 5, 200).round(2)}
+    ).astype(float)
+    numbers.iloc[::7] = np.nan
+    objects = numbers.astype(object).where(numbers.notna(), None)
+    exact = objects.map(lambda x: None if x is None else Decimal(str(x)))
+    expected = Columns.from_frame(numbers, verbose=0).groups
+    for frame in (objects, exact):
+        assert Columns.from_frame(frame, verbose=0).groups == expected
+
+
+def test_frames_that_cannot_be_read():
+    twice = pd.DataFrame(np.ones((3, 2)), columns=["a", "a"])
+    for use in (Columns.from_frame, EMMixture(1).fit, EMMixture(1, family="categorical").fit):
+        with pytest.raises(ValueError, match="Column name 'a' is that of 2 columns"):
+            use(twice)
+    with pytest.raises(TypeError, match="lazy polars LazyFrame"):
+        Columns.from_frame(pl.DataFrame({"a": [1, 2]}).lazy())
+    with pytest.raises(TypeError, match="Only the family of a whole mixture may be a list"):
+        EMMixture(2, family=Columns([("a", [Gaussian(), Gaussian()], [0])])).fit(np.ones((3, 1)))
+
+
+def test_truth_values_with_gaps_come_back_as_truth_values():
+    flags = np.array([True, False, None, True] * 50, dtype=object)
+    frame = pd.DataFrame({"flag": flags, "x": np.random.default_rng(0).normal(size=200)})
+    columns = Columns([("f", "bernoulli", ["flag"]), ("g", "gaussian", ["x"])])
+    drawn = EMMixture(1, family=columns, random_state=0).fit(frame).sample(100)[0]
+    assert drawn["flag"].dtype == bool
+    assert 0 < drawn["flag"].sum() < 100
 
 
 def test_marginal_and_conditional():

@@ -73,6 +73,9 @@ def test_tables(table, arguments, error, match):
             "covariance_type='tied': choose one of 'full', 'diag'",
         ),
         ({"prior": VampPrior("x")}, "n_pseudo_inputs must be an integer"),
+        ({"prior": MixturePrior(2, warmup=2.0)}, "warmup=2.0 is a share of max_epochs"),
+        ({"prior": MixturePrior(2, warmup=None)}, "warmup must be a number of at least 0"),
+        ({"encoder": torch.nn.Linear(3, 4)}, "encoder is a network, Linear.*pass a factory"),
         ({"encoder": 128}, "encoder must be a tuple of hidden sizes"),
         ({"decoder": (0,)}, "decoder must be a tuple of hidden sizes"),
         ({"activation": "swish"}, "activation='swish': choose one of"),
@@ -191,9 +194,17 @@ def test_what_a_fitted_model_refuses():
         model.transform(X[:, :2])
     with pytest.raises(ValueError, match=r"Latents have shape \(1, 3\), expected \(n_samples, 2\)"):
         model.inverse_transform([[0.0, 0.0, 0.0]])
+    with pytest.raises(ValueError, match=r"Latents have shape \(0, 2\)"):
+        model.inverse_transform(np.empty((0, 2)))
+    with pytest.raises(ValueError, match="Latents of row 1 are not finite"):
+        model.inverse_transform([[0.0, 0.0], [0.0, np.nan]])
     with pytest.raises(ValueError, match="unit=2, but there are 2 latent units"):
         model.traverse(2)
     with pytest.raises(ValueError, match="n_samples must be"):
         model.sample(0)
     with pytest.raises(ValueError, match="n_steps must be"):
         model.interpolate(X[0], X[1], 1)
+    with pytest.raises(ValueError, match="The row has 2 values for 3 columns"):
+        model.interpolate(X[0], X[1][:2])
+    with pytest.raises(ValueError, match="n_score_draws must be an integer"):
+        model.set_params(n_score_draws=2.5).score(X)

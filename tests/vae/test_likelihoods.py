@@ -144,3 +144,65 @@ def test_a_column_of_zeros_has_a_mean_of_zero():
         random_state=0,
     ).fit(X)
     assert vae.reconstruct(X)[:, zero].max() < 0.5
+
+
+@pytest.mark.parametrize("mean", [0.3, 40.0, 1e4, 1e6])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_counts_of_any_size_in_any_precision(mean, dtype):
+    """What a sum of x log rate, rate and log x! would lose in single precision."""
+    rng = np.random.default_rng(0)
+    log_mean = np.log(mean) + 0.1 * rng.normal(size=(50, N))
+    log_mean = torch.as_tensor(log_mean).to(dtype)
+    means = np.exp(log_mean.double().numpy())
+    X = rng.poisson(mean * rng.gamma(20.0, 0.05, size=(50, N))).astype(float)
+    near = rng.poisson(means).astype(float)
+    counts, near_counts = torch.as_tensor(X).to(dtype), torch.as_tensor(near).to(dtype)
+    poisson = LIKELIHOODS["poisson"](N, "unit").log_prob(near_counts, log_mean)
+    binomial = LIKELIHOODS["negative_binomial"](N, 20.0).to(dtype).log_prob(counts, log_mean)
+    rtol = 1e-9 if dtype == torch.float64 else 2e-4
+    assert_allclose(poisson.numpy(), stats.poisson(means).logpmf(near), rtol=rtol, atol=rtol)
+    expected = stats.nbinom(20.0, 20.0 / (20.0 + means)).logpmf(X)
+    assert_allclose(binomial.numpy(), expected, rtol=rtol, atol=rtol)
+
+
+def test_counts_may_be_as_large_as_integers_are():
+    X = np.random.default_rng(0).poisson(2e15, size=(200, 2)).astype(float)
+    vae = VAEEstimator(1, likelihood="poisson", max_epochs=2, random_state=0).fit(X)
+    assert_allclose(vae.reconstruct(X).mean(), 2e15, rtol=0.25)
+    assert vae.sample(5, random_state=0).min() > 1e15
+
+
+def test_shares_may_be_as_small_as_numbers_are():
+    likelihood = LIKELIHOODS["beta"](1, 2.0)
+    X, outputs = np.array([[1e-300], [5e-324], [1.0 - 2.0**-53]]), np.zeros((3, 1))
+    found = likelihood.log_prob(torch.as_tensor(X), torch.as_tensor(outputs))
+    assert_allclose(found, np.zeros((3, 1)), atol=1e-12)
+    skewed = likelihood.log_prob(torch.as_tensor(X[:2]), torch.full((2, 1), -1.0).double())
+    a, b = 2.0 * expit(-1.0), 2.0 * expit(1.0)
+    assert_allclose(skewed, stats.beta(a, b).logpdf(X[:2]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", list(LIKELIHOODS))
+def test_a_start_sees_a_weight_as_repeated_rows(name):
+    rng = np.random.default_rng(0)
+    X = cells("poisson" if name == "categorical" else name)
+    X[rng.random(X.shape) < 0.1] = np.nan
+    weights = rng.integers(1, 5, len(X))
+    repeated = np.repeat(X, weights, axis=0)
+
+    def started(rows, weights):
+        kind = LIKELIHOODS[name]
+        likelihood = kind([9] * N) if name == "categorical" else kind(N, "learned")
+        outputs = likelihood.start(rows, weights)
+        if name == "categorical":
+            outputs = log_softmax(outputs.reshape(N, 9), axis=1)
+        buffers = dict(likelihood.named_buffers()).get("scale.log_unit", torch.zeros(N))
+        features = likelihood.features(rows)
+        return outputs, buffers.numpy(), likelihood.spread(features, weights)
+
+    ones = np.ones(len(repeated))
+    for one, other in zip(started(X, weights), started(repeated, ones), strict=True):
+        # Half a pseudo-observation counts among as many rows as there are.
+        assert_allclose(one, other, atol=0.4 if name == "categorical" else 0.03)
+    for one, other in zip(started(X, 1e6 * weights), started(X, weights), strict=True):
+        assert_allclose(one, other, rtol=1e-9, atol=1e-12)

@@ -172,5 +172,49 @@ def test_a_remainder_has_a_likelihood():
     vae = VAEEstimator(likelihood=columns, max_epochs=2, random_state=0).fit(X)
     assert vae.sample(20)["age"].ge(0).all()
     warm = clone(vae).set_params(warm_start=True).fit(X)
-    with pytest.raises(ValueError, match=r"gaussian, negative_binomial.* asked for are"):
+    with pytest.raises(ValueError, match=r"gaussian, negative_binomial.* asked for is"):
         warm.set_params(likelihood="gaussian").fit(X)
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "visits": rng.poisson(3, 200),
+            "height": rng.normal(170, 10, 200),
+            "kind": rng.choice(list("abc"), 200),
+            "known": rng.random(200) < 0.4,
+        },
+        index=np.arange(1000, 1200),
+    )
+    groups = [("n", "poisson", ["visits"]), ("x", "gaussian", ["height"])]
+    groups += [("k", "categorical", ["kind"]), ("b", "bernoulli", ["known"])]
+    return table, VAEEstimator(likelihood=Columns(groups), max_epochs=2, random_state=0).fit(table)
+
+
+def test_what_is_filled_has_the_index_and_the_types(mixed):
+    table, vae = mixed
+    holes = table.astype(object).mask(np.random.default_rng(0).random(table.shape) < 0.3)
+    filled = vae.impute(holes.iloc[5:50])
+    assert filled.index.equals(holes.index[5:50])
+    assert filled.dtypes.to_dict() == table.dtypes.to_dict()
+    assert not holes.iloc[5:50].fillna(filled).isna().any().any()
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_paths_between_rows_as_users_have_them(mixed, frame):
+    table, _ = mixed
+    own = frame(table.to_dict("list"))
+    vae = clone(mixed[1]).fit(own)
+    rows = [table.iloc[0].tolist(), own[:1], table.iloc[0]]
+    paths = [vae.interpolate(row, table.iloc[1].tolist(), 3) for row in rows]
+    for path in paths:
+        assert_array_equal(path, paths[0])
+    ends = paths[0][0], np.asarray(vae.reconstruct(own[:1]))[0]
+    assert ends[0][2] == ends[1][2]
+    assert_allclose(*[end[[0, 1, 3]].astype(float) for end in ends], rtol=1e-12)
+    moved = vae.traverse(0, values=1.0, row=table.iloc[0][::-1])
+    assert_array_equal(moved, vae.traverse(0, values=[1.0], row=rows[0]))
+    with pytest.raises(ValueError, match="The row has columns"):
+        vae.traverse(0, row=table.iloc[0].drop("kind"))

@@ -5,14 +5,17 @@ import pickle
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.datasets import load_wine
 
 torch = pytest.importorskip("torch")
 
+from sklearn_genmodel.callbacks import Checkpoint  # noqa: E402
 from sklearn_genmodel.vae import MixturePrior, VAEEstimator, VampPrior  # noqa: E402
 
 
@@ -34,6 +37,39 @@ def test_one_seed_gives_one_result_and_global_generators_are_untouched(X):
     assert_array_equal(first.sample(5), second.sample(5))
     other = VAEEstimator(max_epochs=3, random_state=6).fit(X)
     assert not np.array_equal(first.transform(X), other.transform(X))
+
+
+def test_fits_in_threads_do_not_disturb_each_other(X):
+    def score(_):
+        return VAEEstimator(max_epochs=1, random_state=0, early_stopping=False).fit(X).score(X)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(score, range(60)))) == 1
+
+
+def with_dropout(n_inputs, n_outputs):
+    hidden = torch.nn.Linear(n_inputs, 16), torch.nn.ReLU(), torch.nn.Dropout(0.3)
+    return torch.nn.Sequential(*hidden, torch.nn.Linear(16, n_outputs))
+
+
+def test_what_networks_drop_is_drawn_from_the_seed(X):
+    before = torch.get_rng_state()
+    vae = VAEEstimator(encoder=with_dropout, max_epochs=4, random_state=0, early_stopping=False)
+    first = vae.fit(X).transform(X)
+    assert_array_equal(torch.get_rng_state(), before)
+    torch.rand(3)
+    assert_array_equal(clone(vae).fit(X).transform(X), first)
+    half = clone(vae).set_params(max_epochs=2, kl_warmup=0.0).fit(X)
+    whole = clone(vae).set_params(kl_warmup=0.0).fit(X).transform(X)
+    assert_array_equal(half.set_params(max_epochs=4).resume(X).transform(X), whole)
+
+
+def test_scaling_sees_weights(X):
+    weights = np.random.default_rng(0).integers(1, 5, len(X))
+    weighted = VAEEstimator(max_epochs=1).fit(X, sample_weight=weights)._scaling
+    repeated = VAEEstimator(max_epochs=1).fit(np.repeat(X, weights, axis=0))._scaling
+    for one, other in zip(weighted, repeated, strict=True):
+        assert_allclose(one, other, rtol=1e-12)
 
 
 def test_threads_are_restored(X):
@@ -167,6 +203,36 @@ def test_warm_start_goes_on_from_the_last_parameters(X):
         vae.set_params(n_latent=3).fit(X)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"prior": MixturePrior(2)},
+        {"decoder_scale": "unit"},
+        {"encoder_scale": 0.5},
+        {"encoder": (32,)},
+        {"decoder": with_dropout},
+        {"activation": "tanh"},
+        {"standardize": False},
+        {"likelihood": "student_t"},
+    ],
+    ids=str,
+)
+def test_going_on_needs_the_same_model(X, changed):
+    vae = VAEEstimator(max_epochs=1, warm_start=True).fit(X).set_params(**changed)
+    (name,) = changed
+    for go_on in (vae.fit, vae.partial_fit, vae.resume):
+        with pytest.raises(ValueError, match=f"has {name}=.*warm_start=False"):
+            go_on(X)
+    assert not hasattr(vae, "predict_proba")
+
+
+def test_equal_arguments_make_the_same_model(X):
+    vae = VAEEstimator(max_epochs=1, warm_start=True, decoder_scale=1.0, prior=MixturePrior(2))
+    vae.fit(X).set_params(decoder_scale=1, encoder=[128], prior=MixturePrior(2)).fit(X)
+    with pytest.raises(ValueError, match=r"has prior=MixturePrior\(n_components=2\)"):
+        vae.set_params(prior__n_components=3).fit(X)
+
+
 def test_an_error_changes_nothing(X):
     vae = VAEEstimator(max_epochs=3, random_state=0).fit(X)
     before, scores = dict(vars(vae)), vae.score_samples(X)
@@ -265,6 +331,46 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path, monkeypatch):
     resumed.resume(X)
     whole = VAEEstimator(max_epochs=12, batch_size=20, prior=MixturePrior(2), random_state=0)
     whole.fit(X)
+    assert resumed.n_iter_ == whole.n_iter_ == 12
+    for own, other in zip(resumed.module_.parameters(), whole.module_.parameters(), strict=True):
+        assert_array_equal(own.detach(), other.detach())
+    assert [e[:4] for e in resumed.history_] == [e[:4] for e in whole.history_]
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+from sklearn_genmodel.callbacks import Checkpoint
+from sklearn_genmodel.vae import MixturePrior, VAEEstimator
+
+class Killing(Checkpoint):
+    n_saved = 0
+    def save(self, fingerprint, state):
+        super().save(fingerprint, state)
+        self.n_saved += 1
+        if self.n_saved == 7:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+X = np.random.default_rng(0).normal(size=(90, 4))
+vae = VAEEstimator(max_epochs=12, batch_size=20, prior=MixturePrior(2), random_state=0)
+vae.set_callbacks(Killing(sys.argv[1], every=0)).fit(X)
+"""
+
+
+def test_a_checkpoint_lets_a_killed_fit_go_on(tmp_path):
+    pytest.importorskip("sklearn.callback")
+    path = tmp_path / "checkpoint"
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    X = np.random.default_rng(0).normal(size=(90, 4))
+    vae = VAEEstimator(max_epochs=12, batch_size=20, prior=MixturePrior(2), random_state=0)
+    with pytest.raises(ValueError, match="other data or arguments"):
+        clone(vae).set_callbacks(Checkpoint(path)).fit(X[:80])
+    with pytest.raises(ValueError, match="other data or arguments"):
+        clone(vae).set_params(beta=2.0).set_callbacks(Checkpoint(path)).fit(X)
+    resumed = clone(vae).set_callbacks(Checkpoint(path, every=0)).fit(X)
+    whole = vae.fit(X)
+    assert not path.exists()
     assert resumed.n_iter_ == whole.n_iter_ == 12
     for own, other in zip(resumed.module_.parameters(), whole.module_.parameters(), strict=True):
         assert_array_equal(own.detach(), other.detach())

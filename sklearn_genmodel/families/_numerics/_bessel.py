@@ -8,7 +8,13 @@ from scipy.special import gammaln, ive
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._numerics._newton import increasing_root
 
-__all__ = ["bessel_ratio", "concentrations_at", "inverse_bessel_ratio", "log_bessel"]
+__all__ = [
+    "LARGEST_CONCENTRATION",
+    "bessel_ratio",
+    "concentrations_at",
+    "inverse_bessel_ratio",
+    "log_bessel",
+]
 
 # Beyond it, cosines of angles between rows and means do not tell concentrations apart.
 SMALLEST_CONCENTRATION, LARGEST_CONCENTRATION = 1e-150, 1e8

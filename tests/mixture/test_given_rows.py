@@ -1,0 +1,123 @@
+"""What `conditional` is given, columns by name, and rows that no component can have."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_genmodel import EMMixture
+from sklearn_genmodel.datasets import load_old_faithful
+from sklearn_genmodel.families import Columns, Gaussian
+
+X = load_old_faithful().data
+NAMES = ["eruption", "waiting"]
+
+
+@pytest.fixture(scope="module")
+def named():
+    return EMMixture(2, n_init=3, random_state=0).fit(pd.DataFrame(X, columns=NAMES))
+
+
+@pytest.fixture(scope="module")
+def unnamed():
+    return EMMixture(2, n_init=3, random_state=0).fit(X)
+
+
+def expected(mixture):
+    """Mean of an eruption before a waiting time of 70 minutes, by the normal formulas."""
+    means, covariances = mixture.params_.means, mixture.params_.covariances
+    sd = np.sqrt(covariances[:, 1, 1])
+    density = mixture.weights_ * np.exp(-0.5 * ((70 - means[:, 1]) / sd) ** 2) / sd
+    slopes = covariances[:, 0, 1] / covariances[:, 1, 1]
+    return density / density.sum() @ (means[:, 0] + slopes * (70 - means[:, 1]))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"waiting": 70.0},
+        {1: 70.0},
+        [np.nan, 70.0],
+        pd.Series({"waiting": 70.0, "eruption": np.nan}),
+        pd.Series({"waiting": 70.0}),
+        pd.Series([None, 70.0]),
+        pd.DataFrame({"waiting": [70.0], "eruption": [np.nan]}),
+        pl.DataFrame({"waiting": [70.0], "eruption": [None]}),
+    ],
+    ids=["dict", "position", "list", "series", "part", "bare series", "pandas", "polars"],
+)
+def test_what_has_names_is_read_by_them(named, given):
+    assert_allclose(named.conditional(given).mean(), expected(named), rtol=1e-12)
+
+
+@pytest.mark.parametrize("given", [{1: 70.0}, {-1: 70.0}, pd.Series({"a": None, "b": 70.0})])
+def test_without_names_places_count(unnamed, given):
+    assert_allclose(unnamed.conditional(given).mean(), expected(unnamed), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"waiting": 70.0, 1: 40.0}, "Column 'waiting' is given twice, as 'waiting' and 1"),
+        ({"depth": 1.0}, r"\['depth'\] are no columns of the fit"),
+        (pd.DataFrame({"waiting": [70.0], "depth": [1.0]}), r"\['depth'\] are no columns"),
+        (pd.DataFrame(X[:2], columns=NAMES), "frame of 2 rows"),
+        ({"eruption": np.inf}, "contains inf"),
+        ({"eruption": 1e300}, "reaches 1e\\+300"),
+        ([1.0], "1 values for 2 columns"),
+    ],
+)
+def test_what_is_given_is_checked(named, given, message):
+    with pytest.raises(ValueError, match=message):
+        named.conditional(given)
+
+
+def test_unknown_columns_are_told_what_there_is(named, unnamed):
+    with pytest.raises(ValueError, match="for the fit saw no names"):
+        unnamed.marginal(["x0"])
+    with pytest.raises(ValueError, match=r"names of \['eruption', 'waiting'\]"):
+        named.marginal(["depth"])
+
+
+def test_a_row_that_is_impossible_says_nothing_about_the_components():
+    family = [Gaussian(), "uniform"]
+    mixture = EMMixture(1, family="uniform").fit(X)
+    far = [[100.0, 1000.0]]
+    terms = mixture.elbo(far)
+    assert mixture.score_samples(far) == terms.elbo == -np.inf
+    assert terms.kl_posterior == 0.0
+    assert_array_equal(mixture.predict_proba(far), [[1.0]])
+    both = EMMixture.from_params(
+        mixture.family_, [0.3, 0.7], type(mixture.params_)([[0.0], [2.0]], [[1.0], [3.0]])
+    )
+    assert_array_equal(both.predict_proba([[5.0], [0.5]]), [[0.3, 0.7], [1.0, 0.0]])
+    assert_array_equal(both.predict([[5.0], [0.5]]), [1, 0])
+    assert_array_equal(both.elbo([[5.0]], [[0.5, 0.5]]).elbo, -np.inf)
+    # Beside a component whose density is positive everywhere nothing is impossible.
+    mixed = EMMixture(2, family=family, random_state=0).fit(X)
+    assert_array_equal(mixed.predict_proba([[20.0, 200.0]]), [[1.0, 0.0]])
+
+
+def test_a_component_that_no_row_may_have_is_named():
+    with pytest.raises(ValueError, match="forbids component 1 in every row"):
+        EMMixture(2).fit(X, resp_prior=np.tile([1.0, 0.0], (len(X), 1)))
+
+
+def test_names_that_are_numbers_are_read_as_places():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({1: rng.normal(50, 1, 200), 0: rng.gamma(1, 1, 200)})
+    words = frame.rename(columns={1: "one", 0: "zero"})
+    scores = [
+        EMMixture(1, family=Columns.from_frame(data, verbose=0)).fit(data).score(data)
+        for data in (frame, words)
+    ]
+    assert scores[0] == scores[1]
+
+
+def test_masked_cells_are_missing():
+    masked = np.ma.masked_greater(X, 90.0)
+    gaps = np.where(X > 90.0, np.nan, X)
+    one, other = EMMixture(1).fit(masked), EMMixture(1).fit(gaps)
+    assert_array_equal(one.params_.means, other.params_.means)
+    assert_array_equal(one.score_samples(masked), other.score_samples(gaps))
