@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FrameSchema", "column_values", "declared_levels", "is_missing"]
+__all__ = ["FrameSchema", "column_values", "declared_levels", "is_missing", "with_columns"]
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,25 @@ def declared_levels(frame: Any, position: int) -> tuple[Any, ...] | None:
 def is_missing(value: Any) -> bool:
     """Whether a value is None, NaN or pandas' NA: the last two are not equal to themselves."""
     return value is None or type(value).__name__ == "NAType" or bool(value != value)  # noqa: PLR0124
+
+
+def with_columns(frame: Any, names: list[Any]) -> Any:
+    """A frame with columns of these names, missing values in those that it lacks.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    names : list
+
+    Returns
+    -------
+    frame : DataFrame
+    """
+    if not _is_polars(frame):
+        return frame.reindex(columns=names)
+    null = sys.modules["polars"].lit(None)
+    own = set(frame.columns)
+    return frame.select([name if name in own else null.alias(name) for name in names])
 
 
 def _as_objects(values: list[Any]) -> NDArray[Any]:

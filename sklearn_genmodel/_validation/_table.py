@@ -16,6 +16,7 @@ from sklearn_genmodel._validation._frames import (
     column_values,
     declared_levels,
     is_missing,
+    with_columns,
 )
 from sklearn_genmodel._validation._rows import check_names, refuse_times, without_mask
 
@@ -98,7 +99,9 @@ class Table:
         return position if self.positions is None else self.positions[position]
 
 
-def read_table(estimator: Any, X: Any, *, reset: bool) -> Table:
+def read_table(
+    estimator: Any, X: Any, *, reset: bool, supports: Sequence[CodedSupport] = ()
+) -> Table:
     """Check names and number of columns of a table of any type.
 
     Parameters
@@ -107,6 +110,8 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> Table:
         Gets n_features_in_ and feature_names_in_ if `reset`, is compared with them otherwise.
     X : array-like or frame of shape (n_samples, n_features)
     reset : bool
+    supports : sequence of Support
+        Those of the columns of the fit: a frame may lack columns that it left out of account.
 
     Returns
     -------
@@ -128,6 +133,7 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> Table:
     if hasattr(X, "columns"):
         if not len(X.columns):
             raise ValueError("Found array with 0 feature(s) while a minimum of 1 is required.")
+        X = _with_ignored(X, getattr(estimator, "feature_names_in_", ()), supports)
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         if not len(X):
             raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
@@ -136,6 +142,15 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> Table:
     source = X if sparse_or_array else np.asarray(X, dtype=object)
     checked = validate_data(estimator, source, reset=reset, dtype=None, ensure_all_finite=False)
     return Table(checked, tuple(range(checked.shape[1])))
+
+
+def _with_ignored(X: Any, names: Sequence[str], supports: Sequence[CodedSupport]) -> Any:
+    """A frame with the columns of a fit, if it lacks none but some that have no levels."""
+    ignored = {name for name, own in zip(names, supports, strict=False) if own.levels == ()}
+    present = set(X.columns)
+    needed = [name for name in names if name in present or name not in ignored]
+    lacking = len(needed) < len(names) and needed == list(X.columns)
+    return with_columns(X, list(names)) if lacking else X
 
 
 def encode_table(table: Table, supports: Sequence[CodedSupport], names: Sequence[str]) -> Array:

@@ -65,7 +65,9 @@ def read_rows(estimator: Any, X: Any, family: Family) -> Array:
     if opened is not None:
         return opened[1]
     if family.reads_tables:
-        rows = _coded(estimator, read_table(estimator, X, reset=False), family)
+        supports = family.column_supports(estimator.n_features_in_)
+        table = read_table(estimator, X, reset=False, supports=supports)
+        rows = _coded(estimator, table, family)
     else:
         rows = check_rows(estimator, X, reset=False, allow_nan=family.allow_nan)
     supports = family.column_supports(rows.shape[1])

@@ -137,7 +137,8 @@ def read_rows(vae: Any, X: Any, family: Family | None, likelihood: Likelihood | 
     if family is None:
         rows = _numbers(vae, X, reset=False)
     else:
-        rows = _coded(vae, read_table(vae, X, reset=False), family)
+        supports = family.column_supports(vae.n_features_in_)
+        rows = _coded(vae, read_table(vae, X, reset=False, supports=supports), family)
     if likelihood is not None:
         check_supports(vae, rows, likelihood.supports, fitting=False)
     return rows

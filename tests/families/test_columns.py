@@ -231,6 +231,25 @@ def test_truth_values_with_gaps_come_back_as_truth_values():
     assert 0 < drawn["flag"].sum() < 100
 
 
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_columns_left_out_may_be_missing(frame):
+    X = people()
+    used = [("age", Gaussian(), ["age"]), ("visits", Poisson(), ["visits"])]
+    mixture = EMMixture(2, family=Columns(used, remainder="drop"), random_state=0)
+    mixture.fit(frame(X.to_dict("list")))
+    scores = mixture.score_samples(frame(X.to_dict("list")))
+    part = frame(X[["age", "visits"]].to_dict("list"))
+    assert_array_equal(mixture.score_samples(part), scores)
+    drawn = mixture.sample(5, random_state=0)[0]
+    assert list(drawn.columns) == ["age", "visits"]
+    assert np.isfinite(mixture.score(drawn))
+    for columns in (["age"], ["visits", "age"]):
+        with pytest.raises(ValueError, match="feature names"):
+            mixture.score(frame(X[columns].to_dict("list")))
+    with pytest.raises(ValueError, match="feature names"):
+        mixture.score(frame(X[["age", "visits"]].assign(more=1).to_dict("list")))
+
+
 def test_marginal_and_conditional():
     X = people()
     mixture = EMMixture(2, family=Columns(groups()), random_state=0).fit(X)
