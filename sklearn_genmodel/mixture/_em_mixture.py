@@ -28,6 +28,7 @@ from sklearn_genmodel.mixture._arguments import (
 from sklearn_genmodel.mixture._constraints import read_constraints, read_fixed_weights
 from sklearn_genmodel.mixture._distribution import MixtureDistribution
 from sklearn_genmodel.mixture._journal import CheckpointJournal
+from sklearn_genmodel.mixture._nested import NestedFamily
 from sklearn_genmodel.mixture._online import OnlineMixture
 from sklearn_genmodel.mixture._progress import Progress
 from sklearn_genmodel.mixture._reading import component_family, read_training_rows
@@ -41,7 +42,7 @@ Array = NDArray[np.float64]
 PRIOR_ROWS = 2**16
 
 
-class EMMixture(OnlineMixture, CallbackSupportMixin, MixtureDistribution):
+class EMMixture(NestedFamily, OnlineMixture, CallbackSupportMixin, MixtureDistribution):
     """Mixture of distributions, fitted by the EM algorithm.
 
     p(x) = sum_k weights_k p(x; params_k), with parameters that maximise the log-likelihood of the

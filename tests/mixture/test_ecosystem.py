@@ -31,6 +31,25 @@ def two(iris):
     return EMMixture(2, n_init=2, random_state=0).fit(iris)
 
 
+def test_options_of_a_family_given_by_name(iris):
+    pipeline = make_pipeline(StandardScaler(), EMMixture(2, n_init=2, random_state=0))
+    grid = {"emmixture__family__covariance_type": ["diag", "full"]}
+    by_name = GridSearchCV(pipeline, grid, cv=3).fit(iris)
+    pipeline = clone(pipeline).set_params(emmixture__family=Gaussian())
+    by_object = GridSearchCV(pipeline, grid, cv=3).fit(iris)
+    assert_array_equal(
+        by_name.cv_results_["mean_test_score"], by_object.cv_results_["mean_test_score"]
+    )
+    named = EMMixture(family="student_t").set_params(family="gaussian", family__prior=None)
+    assert isinstance(named.family, Gaussian)
+    with pytest.raises(ValueError, match="Invalid parameter 'rate'"):
+        EMMixture().set_params(family__rate=1)
+    with pytest.raises(ValueError, match="family='poison' is unknown"):
+        EMMixture().set_params(family="poison", family__prior=1)
+    with pytest.raises(ValueError, match="where family is a list"):
+        EMMixture(2, family=["gaussian", "uniform"]).set_params(family__0__low=1.0)
+
+
 def test_grid_search_over_components_and_covariances(iris):
     grid = {"n_components": [1, 2], "family__covariance_type": ["full", "diag"]}
     folds = KFold(3, shuffle=True, random_state=0)

@@ -1,0 +1,38 @@
+"""Parameters of a family that is given by its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn_genmodel.families import Family, resolve_family
+
+__all__ = ["NestedFamily"]
+
+
+class NestedFamily:
+    """Lets a name take parameters: ``family__covariance_type`` of ``family="gaussian"``."""
+
+    family: str | Family | list[Any]
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters, and those of the family as ``family__parameter``.
+
+        A family that is given by its name becomes that family when one of its parameters is set.
+
+        Parameters
+        ----------
+        **params : dict
+
+        Returns
+        -------
+        self : EMMixture
+        """
+        family = params.get("family", self.family)
+        nested = [name for name in params if name.startswith("family__")]
+        if nested and isinstance(family, (list, tuple)):
+            raise ValueError(
+                f"{nested[0]} cannot be set where family is a list: pass the whole list as family."
+            )
+        if nested and isinstance(family, str):
+            params["family"] = resolve_family(family)
+        return super().set_params(**params)  # type: ignore[misc]
