@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import numbers
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import NoneType
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ __all__ = [
     "FitTask",
     "as_generator",
     "column_positions",
+    "describe_fit",
     "full_repr",
     "stable_repr",
     "with_callbacks",
@@ -24,6 +26,8 @@ __all__ = [
 # scikit-learn and NumPy cut long representations short.
 UNLIMITED = 10**9
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+# Arguments that change nothing, or that are told by the generator made of them.
+UNTOLD = {"n_jobs", "random_state", "verbose"}
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -143,8 +147,38 @@ def stable_repr(value: Any) -> str:
     -------
     text : str
     """
-    text = full_repr(value) if hasattr(value, "get_params") else repr(value)
+    with np.printoptions(threshold=UNLIMITED, floatmode="unique"):
+        text = full_repr(value) if hasattr(value, "get_params") else repr(value)
+    code = getattr(value, "__code__", None)
+    if code is not None:
+        # Two functions without a name are told apart by what they do.
+        done = code.co_code + repr((code.co_consts, code.co_names)).encode()
+        text += hashlib.sha256(ADDRESS.sub("", repr(done)).encode()).hexdigest()
     return ADDRESS.sub("", text)
+
+
+def describe_fit(estimator: Any, rng: np.random.Generator, start: Iterable[Any] = ()) -> str:
+    """What the result of a fit depends on besides the rows.
+
+    Parameters
+    ----------
+    estimator : estimator
+    rng : Generator
+        Made of its random_state, not drawn from yet.
+    start : iterable of ndarray
+        Parameters that it goes on from, if any.
+
+    Returns
+    -------
+    text : str
+    """
+    params = estimator.get_params(deep=False)
+    known = {name: stable_repr(params[name]) for name in sorted(set(params) - UNTOLD)}
+    drawn = "" if params["random_state"] is None else repr(rng.bit_generator.state)
+    begun = hashlib.sha256()
+    for array in start:
+        begun.update(np.ascontiguousarray(array).tobytes())
+    return f"{type(estimator).__name__} {known} {drawn} {begun.hexdigest()}"
 
 
 def as_generator(random_state: Any) -> np.random.Generator:

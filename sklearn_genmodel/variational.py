@@ -163,7 +163,7 @@ def discrete_elbo(log_likelihood: Array, prior: Array, q: Array | None = None) -
     log_evidence, posterior = log_normalize(log_joint.T.copy())
     # What is impossible under every component says nothing about them.
     impossible = np.isneginf(log_evidence)
-    posterior[:, impossible] = np.reshape(prior, (-1, 1))
+    posterior[:, impossible] = np.broadcast_to(prior, log_joint.shape).T[:, impossible]
     log_posterior = np.where(
         impossible[:, None], log_prior, log_joint - np.where(impossible, 0.0, log_evidence)[:, None]
     )

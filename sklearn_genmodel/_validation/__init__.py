@@ -7,7 +7,7 @@ from sklearn_genmodel._validation._arguments import (
     unchanged_on_error,
 )
 from sklearn_genmodel._validation._frames import FrameSchema
-from sklearn_genmodel._validation._given import named_values, row_values
+from sklearn_genmodel._validation._given import given_row
 from sklearn_genmodel._validation._rows import (
     check_finite,
     check_names,
@@ -17,7 +17,13 @@ from sklearn_genmodel._validation._rows import (
     refuse_times,
 )
 from sklearn_genmodel._validation._sources import chunk_reader, row_source, spooled
-from sklearn_genmodel._validation._table import Table, decode_rows, encode_table, read_table
+from sklearn_genmodel._validation._table import (
+    Table,
+    decode_rows,
+    encode_table,
+    loaded,
+    read_table,
+)
 
 __all__ = [
     "FrameSchema",
@@ -32,12 +38,12 @@ __all__ = [
     "column_names",
     "decode_rows",
     "encode_table",
-    "named_values",
+    "given_row",
+    "loaded",
     "read_table",
     "refuse_lazy",
     "refuse_times",
     "row_source",
-    "row_values",
     "spooled",
     "unchanged_on_error",
 ]

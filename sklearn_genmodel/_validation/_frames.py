@@ -131,6 +131,9 @@ def _as_objects(values: list[Any]) -> NDArray[Any]:
 
 def _holds_truths(frame: Any, position: int) -> bool:
     """Whether a column of objects holds truth values and missing ones only."""
+    first = frame.iloc[:, position].first_valid_index()
+    if first is None or not isinstance(frame.iloc[:, position].dropna().iloc[0], (bool, np.bool_)):
+        return False
     seen = (value for value in column_values(frame, position) if value is not None)
     return all(isinstance(value, (bool, np.bool_)) for value in seen)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -92,8 +93,8 @@ def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool) -> Array
         if what is None:
             raise
         raise type(error)(
-            f"{error}. {what}: encode or drop such columns, or model them: family='categorical' "
-            "takes labels, Columns takes columns of different kinds."
+            f"{error}. {what}: encode or drop such columns, or model them: 'categorical' takes "
+            "labels, Columns takes columns of different kinds."
         ) from error
     check_finite(rows, column_names(estimator, rows.shape[1]), allow_nan=allow_nan)
     return rows
@@ -154,7 +155,8 @@ def _check_support(X: Array, support: SupportLike, names: list[str], *, fitting:
             negative = "Negative values in data. " if value < 0 <= support.low else ""
             raise ValueError(
                 f"{negative}Column {names[column]} holds {value:g} in row {row}, which is not "
-                f"{support.description}: choose a family for such values, or recode the column."
+                f"{support.description}: choose a distribution for such "
+                "values, or recode the column."
             )
     if support.varies or support.low == -np.inf:
         with np.errstate(all="ignore"):
@@ -192,12 +194,13 @@ def refuse_times(X: Any) -> None:
 
 def check_names(X: Any) -> None:
     """Raise for a frame in which several columns have one name."""
-    names = list(getattr(X, "columns", ()))
-    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-    if repeated:
+    # Those of pyarrow have columns that are no names.
+    counts = Counter(getattr(X, "column_names", getattr(X, "columns", ())))
+    name, count = counts.most_common(1)[0] if counts else ("", 0)
+    if count > 1:
         raise ValueError(
-            f"Column name {repeated[0]!r} is that of {names.count(repeated[0])} columns: rename "
-            "all but one, or pass an array."
+            f"Column name {name!r} is that of {count} columns: rename all but one, or pass an "
+            "array."
         )
 
 

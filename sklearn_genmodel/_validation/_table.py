@@ -20,7 +20,7 @@ from sklearn_genmodel._validation._frames import (
 )
 from sklearn_genmodel._validation._rows import check_names, refuse_times, without_mask
 
-__all__ = ["Table", "decode_rows", "encode_table", "read_table"]
+__all__ = ["CodedSupport", "Table", "decode_rows", "encode_table", "loaded", "read_table"]
 
 Array = NDArray[np.float64]
 
@@ -125,8 +125,7 @@ def read_table(
         If X has no rows, is not two-dimensional, or its columns are not those of the fit.
     """
     refuse_lazy("X", X)
-    if type(X).__module__.startswith("pyarrow") and hasattr(X, "to_pandas"):
-        X = X.to_pandas()
+    X = loaded(X)
     refuse_times(X)
     check_names(X)
     X = without_mask(X)
@@ -142,6 +141,12 @@ def read_table(
     source = X if sparse_or_array else np.asarray(X, dtype=object)
     checked = validate_data(estimator, source, reset=reset, dtype=None, ensure_all_finite=False)
     return Table(checked, tuple(range(checked.shape[1])))
+
+
+def loaded(X: Any) -> Any:
+    """A table of pyarrow as a frame of pandas; anything else as it is."""
+    is_arrow = type(X).__module__.startswith("pyarrow") and hasattr(X, "to_pandas")
+    return X.to_pandas() if is_arrow else X
 
 
 def _with_ignored(X: Any, names: Sequence[str], supports: Sequence[CodedSupport]) -> Any:
@@ -247,8 +252,8 @@ def _codes(values: NDArray[Any], support: CodedSupport, name: str) -> Array:
         listed = ", ".join(map(repr, levels[:8])) + (", ..." if len(levels) > 8 else "")
         raise ValueError(
             f"Column {name} holds {_objects(values)[row]!r} in row {row}, which is none of the "
-            f"levels seen in fit ({listed}): recode it, or give the family a prior, which leaves "
-            "a probability for unseen levels."
+            f"levels seen in fit ({listed}): recode it, or give the family of a mixture a prior, "
+            "which leaves a probability for unseen levels."
         )
     return np.where(foreign, float(len(levels)), codes)
 

@@ -10,13 +10,14 @@ from scipy.special import expit, logit
 
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._centered import CenteredColumns
-from sklearn_genmodel.families._numerics._newton import dirichlet_concentrations
+from sklearn_genmodel.families._numerics._newton import LARGEST_SHAPE, dirichlet_concentrations
 from sklearn_genmodel.families._numerics._special import (
     HALF_LOG_2PI,
     log_ratio,
     stirling_remainder,
     trigamma,
 )
+from sklearn_genmodel.families._spikes import AT_LIMIT
 from sklearn_genmodel.families._support import SHARES, Support
 
 __all__ = ["Beta", "BetaParams"]
@@ -154,6 +155,14 @@ class Beta(CenteredColumns):
     def spread(self, params: BetaParams) -> Array:
         """Variance of logit x."""
         return trigamma(params.alphas) + trigamma(params.betas)
+
+    def degenerate(
+        self, params: BetaParams, n_rows: Array, pooled: BetaParams
+    ) -> NDArray[np.bool_]:
+        """The same, and components of the largest total of the shapes."""
+        totals = params.alphas + params.betas
+        at_limit = (AT_LIMIT * totals >= LARGEST_SHAPE).any(axis=1) & (self.prior is None)
+        return np.asarray(super().degenerate(params, n_rows, pooled) | at_limit)
 
     def to_vector(self, params: BetaParams, like: BetaParams) -> Array:
         """Logarithms."""

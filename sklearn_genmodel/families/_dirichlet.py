@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._numerics._newton import dirichlet_concentrations
+from sklearn_genmodel.families._numerics._newton import LARGEST_SHAPE, dirichlet_concentrations
 from sklearn_genmodel.families._numerics._special import HALF_LOG_2PI, stirling_remainder, trigamma
-from sklearn_genmodel.families._spikes import spikes
+from sklearn_genmodel.families._spikes import AT_LIMIT, spikes
 from sklearn_genmodel.families._support import SHARES, Support
 from sklearn_genmodel.families._whole_rows import WholeRows
 
@@ -141,7 +141,8 @@ class Dirichlet(WholeRows):
         if self.prior is not None:
             return np.zeros(len(n_rows), dtype=bool)
         one, all_rows = trigamma(params.concentrations), trigamma(pooled.concentrations)
-        return spikes(one, all_rows[0], n_rows)
+        at_limit = AT_LIMIT * params.concentrations.sum(axis=1) >= LARGEST_SHAPE
+        return spikes(one, all_rows[0], n_rows) | at_limit
 
     def to_vector(self, params: DirichletParams, like: DirichletParams) -> Array:
         """Logarithms."""

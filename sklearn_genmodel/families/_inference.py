@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel._validation import Table, check_names, refuse_lazy, refuse_times
+from sklearn_genmodel._validation import Table, check_names, loaded, refuse_lazy, refuse_times
 
 __all__ = ["inferred_groups"]
 
@@ -63,6 +63,7 @@ def inferred_groups(X: Any) -> tuple[list[tuple[str, str, list[Any]]], list[str]
         If a column cannot be modelled, or two have one name.
     """
     refuse_lazy("X", X)
+    X = loaded(X)
     if not hasattr(X, "columns"):
         raise TypeError(f"X must be a data frame of pandas or polars, got {type(X).__name__}.")
     refuse_times(X)

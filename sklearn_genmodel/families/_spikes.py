@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Array
 
-__all__ = ["spikes"]
+__all__ = ["AT_LIMIT", "spikes"]
 
 # The rules of Gaussian components, for variances that belong to single columns.
 SPIKE_ROWS, SPIKE_DIMENSION = 1.5, 5

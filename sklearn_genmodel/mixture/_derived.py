@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_genmodel._validation import FrameSchema, Table
+from sklearn_genmodel._compat import column_positions
+from sklearn_genmodel._validation import FrameSchema, Table, given_row
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.mixture._arguments import check_params
-from sklearn_genmodel.mixture._given import chosen_columns, given_row
 from sklearn_genmodel.mixture._reading import component_family
 from sklearn_genmodel.variational import log_normalize
 
@@ -92,7 +92,15 @@ class DerivedMixtures:
                [54.5]])
         """
         check_is_fitted(self, "params_")
-        kept = np.array(chosen_columns(self, self._columns_table(), columns), dtype=np.intp)
+        try:
+            kept = np.array(column_positions(self._columns_table().source, columns), dtype=np.intp)
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            names = list(getattr(self, "feature_names_in_", ()))
+            known = f"names of {names} or" if names else "the fit saw no names:"
+            raise ValueError(
+                f"{columns!r} are no columns of the fit: {known} positions below "
+                f"{self.n_features_in_} are."
+            ) from error
         if not len(kept) or len(set(kept.tolist())) < len(kept):
             raise ValueError(f"columns={columns!r} must name at least one column, and none twice.")
         family, params = self.family_.marginal(self.params_, kept)
@@ -130,7 +138,7 @@ class DerivedMixtures:
         array([54.2])
         """
         check_is_fitted(self, "params_")
-        x = given_row(self, self._columns_table(), given)
+        x = given_row(self, given, self.family_.column_supports(self.n_features_in_))
         missing = np.flatnonzero(np.isnan(x))
         if not len(missing):
             raise ValueError("All columns are given: leave out at least one, or pass NaN for it.")

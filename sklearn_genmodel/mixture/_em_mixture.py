@@ -216,7 +216,7 @@ class EMMixture(NestedFamily, OnlineMixture, CallbackSupportMixin, MixtureDistri
         rng = as_generator(self.random_state)
         family, rows, options = self._check_data(X, sample_weight, resp_prior, family)
         self._forget(X)
-        journal = CheckpointJournal(self, rows)
+        journal = CheckpointJournal(self, family, rows, rng, options.init)
         progress = Progress(self, family, FitTask(self, X, y, sample_weight))
         with row_threads(self.n_jobs) as mapper:
             rows = replace(rows, map=mapper)

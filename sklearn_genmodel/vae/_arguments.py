@@ -117,11 +117,15 @@ def resolve_prior(prior: Any) -> Prior:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two values of an argument make the same model; functions are told by their names."""
-    if all(isinstance(value, (int, float)) for value in (one, other)):
+    """Whether two values of an argument make the same model; functions count by what they do."""
+    if all(isinstance(value, (list, tuple)) for value in (one, other)):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if all(isinstance(value, (numbers.Number, np.bool_)) for value in (one, other)):
         return bool(one == other)
-    listed = (tuple(v) if isinstance(v, list) else v for v in (one, other))
-    return len({stable_repr(value) for value in listed}) == 1
+    if hasattr(one, "get_params") and type(one) is type(other):
+        params, others = one.get_params(deep=False), other.get_params(deep=False)
+        return all(_same(value, others[name]) for name, value in params.items())
+    return stable_repr(one) == stable_repr(other)
 
 
 def _check_shares(vae: Any) -> None:

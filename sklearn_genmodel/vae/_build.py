@@ -75,7 +75,7 @@ def build_model(
     likelihood = make_likelihood(vae, family, X.shape[1])
     scaling = find_scaling(X, weights, likelihood, standardize=vae.standardize)
     outputs = likelihood.start(scaling.to_model(X), weights)
-    with private_seed(int(rng.integers(2**63))):
+    with private_seed(int(rng.integers(2**63))), torch.device("cpu"):
         module = assemble(vae, likelihood, len(scaling.input_offset))
     if isinstance(module.decoder, Dense):
         with torch.no_grad():
@@ -99,7 +99,7 @@ def assemble(vae: Any, likelihood: Likelihood, n_inputs: int) -> VAEModule:
     """
     # Copies: a grid search sets parameters of the priors it is given.
     own = {name: getattr(vae, name) for name in SHAPING if hasattr(vae, name)}
-    arguments = {name: clone(value, safe=False) for name, value in own.items()}
+    arguments = {name: _copied(value) for name, value in own.items()}
     k, scale = vae.n_latent, _encoder_scale(vae.encoder_scale)
     n_codes = k * (2 if scale is None else 1)
     encoder = build_network("encoder", vae.encoder, n_inputs, n_codes, vae.activation)
@@ -191,6 +191,12 @@ def _options(vae: Any) -> TrainingOptions:
         n_iter_no_change=vae.n_iter_no_change,
         autocast=vae.dtype == "bfloat16",
     )
+
+
+def _copied(value: Any) -> Any:
+    """A copy of a prior or of columns; networks of the users may be no copyable factories."""
+    copyable = hasattr(value, "get_params") and not isinstance(value, type)
+    return clone(value) if copyable else value
 
 
 def _encoder_scale(scale: str | float) -> float | None:

@@ -1,4 +1,4 @@
-"""Log-masses of counts, of any size in single precision too.
+"""Log-masses of counts, which keep their digits in single precision where counts are large.
 
 x log rate - rate - log x! is a small difference of large numbers. What depends on x alone is
 computed in double precision here, and the rest as x t - x (e^t - 1) with t = log(rate / x), both of
@@ -42,6 +42,8 @@ def poisson(X: Any, log_rate: Any) -> Any:
 
 def negative_binomial(X: Any, log_mean: Any, log_r: Any) -> Any:
     """Log-mass of counts with variance mean + mean^2 / r.
+
+    In single precision r should not exceed 1e6 by far: r log p is of its size.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_genmodel._compat import as_generator, with_callbacks
+from sklearn_genmodel._compat import as_generator, describe_fit, with_callbacks
 from sklearn_genmodel._validation import (
     FrameSchema,
     check_supports,
     check_weights,
     unchanged_on_error,
 )
-from sklearn_genmodel.em import Rows
+from sklearn_genmodel.em import Rows, fingerprint
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.vae._adviser import warn_of_collapse
 from sklearn_genmodel.vae._arguments import check_arguments, check_continued
@@ -79,7 +80,7 @@ class TrainedByGradients(LatentGeneration):
         else:
             state = getattr(self, "_training", None) or new_state(as_generator(self.random_state))
             model, state = self._continued(rows), replace(state, is_over=False)
-        progress = Progress(self, X, y, sample_weight)
+        progress = Progress(self, X, y, sample_weight, callbacks=False)
         return self._train(model, rows, weights, state, progress, n_epochs=state.n_epochs + 1)
 
     @unchanged_on_error
@@ -88,7 +89,7 @@ class TrainedByGradients(LatentGeneration):
         """Go on with a fit that was interrupted, from the estimator that a callback saved.
 
         With the same rows and weights the result is that of a fit without interruption, bit for
-        bit on the same machine.
+        bit on the same machine. Callbacks are told, and a `Checkpoint` among them keeps nothing.
 
         Parameters
         ----------
@@ -109,8 +110,7 @@ class TrainedByGradients(LatentGeneration):
                 "pickles do. Call partial_fit, or fit with warm_start=True."
             )
         model, state = self._continued(rows), self._training
-        progress = Progress(self, X, y, sample_weight, Rows(rows, weights))
-        return self._train(model, rows, weights, state, progress)
+        return self._train(model, rows, weights, state, Progress(self, X, y, sample_weight))
 
     def save(self, path: Any) -> None:
         """Write the fitted model to a file of numbers and JSON (safetensors).
@@ -228,6 +228,20 @@ class TrainedByGradients(LatentGeneration):
         self.n_iter_ = training.now.n_epochs
         n_active = count_active(model.module, training.rows)
         self.active_units_ = training.ranks.told_by_first(n_active)
+
+    def _description(
+        self, family: Family | None, rows: Rows, rng: np.random.Generator, *, is_warm: bool
+    ) -> Callable[[], str]:
+        """What tells a fit from others, for its checkpoints; the generator is as it is now."""
+        rng = copy.deepcopy(rng)
+        start = [p.detach().cpu().numpy() for p in self.module_.parameters()] if is_warm else []
+
+        def told() -> str:
+            n = rows.X.shape[1]
+            levels = [s.levels for s in family.column_supports(n)] if family is not None else []
+            return f"{describe_fit(self, rng, start)} {levels} {fingerprint(rows)}"
+
+        return told
 
     def _continued(self, X: Array) -> Model:
         """A copy of the model of the last fit, if it fits these arguments and rows."""

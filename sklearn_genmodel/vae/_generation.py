@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_genmodel._compat import as_generator
-from sklearn_genmodel._validation import check_number
+from sklearn_genmodel._validation import check_number, check_supports, given_row
 from sklearn_genmodel.vae._data import make_rows
 from sklearn_genmodel.vae._inference import LatentInference, inference_model
 from sklearn_genmodel.vae._likelihood import to_array
-from sklearn_genmodel.vae._single_rows import read_single_rows
 from sklearn_genmodel.vae._tables import rows_like_those_fitted
 
 __all__ = ["LatentGeneration"]
@@ -61,7 +60,8 @@ class LatentGeneration(LatentInference):
 
         Parameters
         ----------
-        first, last : array-like of shape (n_features,), Series, or frame of one row
+        first, last : array-like of shape (n_features,), Series, frame of one row, or dict
+            Columns that are not given are missing.
         n_steps : int, default=10
             Rows returned, both ends included.
 
@@ -83,7 +83,7 @@ class LatentGeneration(LatentInference):
             Which latent unit, from 0.
         values : array-like of shape (n_values,), default=None
             Values of the unit; None is 9 values from -3 to 3.
-        row : array-like of shape (n_features,), Series or frame of one row, default=None
+        row : array-like of shape (n_features,), Series, frame of one row or dict, default=None
             Where the other units stay: at the latents of this row, or at 0.
 
         Returns
@@ -107,7 +107,10 @@ class LatentGeneration(LatentInference):
         check_is_fitted(self, "module_")
         model = inference_model(self.module_, self._scaling)
         module = model.module
-        X = read_single_rows(self, list(given), self._family, module.likelihood)
+        supports = module.likelihood.supports
+        coded = supports if self._family is None else self._family.column_supports(len(supports))
+        X = np.stack([given_row(self, row, coded) for row in given])
+        check_supports(self, X, supports, fitting=False)
         rows = make_rows(X, None, module.likelihood, model.scaling, module.like)
         with torch.inference_mode():
             return to_array(module.posterior(rows.inputs)[0])

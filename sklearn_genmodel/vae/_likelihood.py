@@ -20,8 +20,8 @@ __all__ = ["FINITE", "LARGEST_LOG", "Likelihood", "padded", "to_array"]
 
 Array = NDArray[np.float64]
 
-# Rates and dispersions are kept within these powers of e: float32 can hold them, and counts that
-# are drawn are integers of 64 bits.
+# Rates and dispersions are kept within these powers of e: float32 can hold them, and 64 bits hold
+# such counts.
 LARGEST_LOG = 43.0
 FINITE = Support("a real number")
 

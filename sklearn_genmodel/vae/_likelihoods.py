@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from sklearn_genmodel.families import BINARY, COUNTS
+from sklearn_genmodel.families._numerics._poisson_draws import poisson_draws
 from sklearn_genmodel.vae._column_statistics import (
     deviations,
     log_means,
@@ -148,7 +149,7 @@ class Poisson(Likelihood):
 
     def sample(self, outputs: Any, rng: np.random.Generator) -> Array:
         """Counts."""
-        return rng.poisson(to_array(self.mean(outputs))).astype(np.float64)
+        return poisson_draws(to_array(self.mean(outputs)), rng)
 
 
 class NegativeBinomial(Likelihood):
@@ -200,4 +201,4 @@ def sample_negative_binomial(log_mean: Any, log_r: Any, rng: np.random.Generator
     """Draw counts: Poisson with gamma-distributed rates."""
     mean, r = to_array(torch.exp(log_mean)), to_array(torch.exp(log_r))
     rates = rng.gamma(np.broadcast_to(r, mean.shape)) * mean / r
-    return rng.poisson(rates).astype(np.float64)
+    return poisson_draws(rates, rng)

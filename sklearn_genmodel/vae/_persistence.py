@@ -30,6 +30,8 @@ __all__ = [
     "packed_state",
     "save_fitted",
     "unpacked_state",
+    "with_tensors",
+    "without_tensors",
 ]
 
 FORMAT, VERSION = "sklearn_genmodel.VAEEstimator", 1
@@ -144,7 +146,7 @@ def packed_state(state: dict[str, Any]) -> dict[str, Any]:
     if all(not callable(net) or _is_part(net) for net in map(module.arguments.get, NETWORKS)):
         arrays = {name: value.numpy() for name, value in plain.state_dict().items()}
         plain = PlainModule(module.arguments, arrays, module.prior.started)
-    return state | {"module_": plain, "_training": _without_tensors(state.get("_training"))}
+    return state | {"module_": plain, "_training": without_tensors(state.get("_training"))}
 
 
 def unpacked_state(state: dict[str, Any]) -> dict[str, Any]:
@@ -165,7 +167,7 @@ def unpacked_state(state: dict[str, Any]) -> dict[str, Any]:
         arrays = {name: torch.as_tensor(value) for name, value in module.arrays.items()}
         plain = module._replace(arrays=arrays)
         module = _rebuilt(plain, state["_family"], state["_scaling"])
-    return state | {"module_": module, "_training": _with_tensors(state["_training"])}
+    return state | {"module_": module, "_training": with_tensors(state["_training"])}
 
 
 def _rebuilt(plain: PlainModule, family: Any, scaling: Scaling) -> Any:
@@ -181,18 +183,36 @@ def _rebuilt(plain: PlainModule, family: Any, scaling: Scaling) -> Any:
     return module.eval()
 
 
-def _without_tensors(value: Any) -> Any:
-    """Copy of a state or container with arrays for tensors."""
+def without_tensors(value: Any) -> Any:
+    """Copy of a state or container with arrays for tensors.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    plain : object
+    """
     if isinstance(value, torch.Tensor):
         return PlainTensor(value.detach().cpu().numpy())
-    return _mapped(_without_tensors, value)
+    return _mapped(without_tensors, value)
 
 
-def _with_tensors(value: Any) -> Any:
-    """Inverse of `_without_tensors`."""
+def with_tensors(value: Any) -> Any:
+    """Inverse of `without_tensors`.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    value : object
+    """
     if isinstance(value, PlainTensor):
         return torch.as_tensor(value.array)
-    return _mapped(_with_tensors, value)
+    return _mapped(with_tensors, value)
 
 
 def _mapped(function: Any, value: Any) -> Any:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
-from sklearn_genmodel._compat import FitTask, stable_repr
+from sklearn_genmodel._compat import FitTask
 from sklearn_genmodel.callbacks import Checkpoints
-from sklearn_genmodel.em import Rows, fingerprint
-from sklearn_genmodel.vae._build import Model, place
+from sklearn_genmodel.vae._build import Model
 from sklearn_genmodel.vae._distributed import current_ranks
-from sklearn_genmodel.vae._persistence import packed_state, unpacked_state
+from sklearn_genmodel.vae._persistence import with_tensors, without_tensors
 from sklearn_genmodel.vae._state import TrainingState
 from sklearn_genmodel.vae._training import Training
 
@@ -27,29 +27,35 @@ class Progress:
     vae : VAEEstimator
     X, y, sample_weight : object
         The data, as the user passed them.
-    rows : Rows or None, default=None
-        What is read of them, to tell the fit from others; None if no callback is told.
+    callbacks : bool, default=True
+    fit : callable or None, default=None
+        Tells this fit from others, for its checkpoints; None keeps none.
     """
 
     def __init__(
-        self, vae: Any, X: Any, y: Any, sample_weight: Any, rows: Rows | None = None
+        self,
+        vae: Any,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        callbacks: bool = True,
+        fit: Callable[[], str] | None = None,
     ) -> None:
         self.vae, self.is_first = vae, current_ranks().rank == 0
-        is_told = rows is not None and self.is_first
+        is_told = callbacks and self.is_first
         self.task = FitTask(vae, X, y, sample_weight) if is_told else None
         self.verbose = vae.verbose if self.is_first else 0
-        self.kept: Checkpoints | None = None
-        if rows is not None:
-            self.kept = Checkpoints(vae, lambda: f"{stable_repr(vae)} {fingerprint(rows)}")
+        self.kept = None if fit is None else Checkpoints(vae, fit)
 
-    def found(self) -> tuple[Model, TrainingState] | None:
-        """Where a fit of the same rows and arguments was when a checkpoint was saved."""
+    def go_on(self, model: Model, state: TrainingState) -> TrainingState:
+        """The state in which a checkpoint found the same fit of this model, or the one given."""
         saved = self.kept.load() if self.kept is not None else None
         if saved is None:
-            return None
-        known = unpacked_state(saved)
-        module = place(known["module_"], self.vae).requires_grad_(requires_grad=True)
-        return Model(module, known["_scaling"], known["_family"]), known["_training"]
+            return state
+        model.module.prior.started = saved["prior_started"]
+        found: TrainingState = with_tensors(saved["training"])
+        return found
 
     def begin(self, model: Model) -> None:
         """Take the model that will be trained."""
@@ -64,7 +70,7 @@ class Progress:
         if self.verbose > 1 or (self.verbose and training.now.n_epochs % 10 == 0):
             print(f"VAEEstimator: epoch {training.now.n_epochs}, {_line(training.now.history[-1])}")
         if self.kept is not None and self.is_first:
-            self.kept.save(lambda: packed_state(self._attributes(training)))
+            self.kept.save(lambda: self._checkpoint(training))
         return self.task is not None and self.task.iteration(lambda: self._attributes(training))
 
     def end(self, training: Training) -> None:
@@ -76,6 +82,11 @@ class Progress:
         if self.verbose:
             epoch = training.now.history[-1]
             print(f"VAEEstimator: {training.now.n_epochs} epochs, {_line(epoch)}")
+
+    def _checkpoint(self, training: Training) -> dict[str, Any]:
+        """What a fit of the same model needs to go on: numbers only, whatever the networks are."""
+        started = self.model.module.prior.started
+        return {"training": without_tensors(training.state()), "prior_started": started}
 
     def _attributes(self, training: Training) -> dict[str, Any]:
         """What an estimator needs to predict, and to resume."""

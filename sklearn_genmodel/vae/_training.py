@@ -168,8 +168,8 @@ class Training:
         """Step through all batches; the mean bound, its terms, and its value on validation rows."""
         total = self.module.like.new_zeros(3)
         self.module.train()
-        with self._own_randomness():
-            for rows, noise in self._batches():
+        for position, (rows, noise) in enumerate(self._batches()):
+            with self._own_randomness(position):
                 total += self.advance(rows, noise, kl_weight)
         self.module.eval()
         # Layers that keep averages of their inputs, such as batch normalisation.
@@ -181,12 +181,13 @@ class Training:
         validation = validation / held_out if held_out else 0.0
         return [*(value / weight for value in total), validation, probe / probed]
 
-    def _own_randomness(self) -> AbstractContextManager[None]:
+    def _own_randomness(self, batch: int) -> AbstractContextManager[None]:
         """Networks of the users may drop units at random; ours draw from the generator of a run."""
         if all(isinstance(net, Dense) for net in (self.module.encoder, self.module.decoder)):
             return nullcontext()
-        seed = int(self.now.seeds[2]) ^ self.now.n_epochs
-        return private_seed(seed, self.module.like.device)
+        place = int(self.now.seeds[1]), self.now.n_epochs, batch, self.ranks.rank
+        (seed,) = np.random.SeedSequence(place).generate_state(1, np.uint64)
+        return private_seed(int(seed >> np.uint64(1)), self.module.like.device)
 
     def _new_advance(self) -> Advance:
         # Sums over processes are not captured.

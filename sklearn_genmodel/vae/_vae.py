@@ -238,15 +238,10 @@ class VAEEstimator(CallbackSupportMixin, TrainedByGradients):
         rng = as_generator(self.random_state)
         is_warm = self.warm_start and hasattr(self, "module_")
         family, rows, weights = self._check_training_data(X, sample_weight, is_new=not is_warm)
-        progress = Progress(self, X, y, sample_weight, Rows(rows, weights))
-        found = progress.found()
-        if found is not None:
-            model, state = found
-        else:
-            model = (
-                self._continued(rows) if is_warm else build_model(self, family, rows, weights, rng)
-            )
-            state = new_state(rng)
+        told = self._description(family, Rows(rows, weights), rng, is_warm=is_warm)
+        model = self._continued(rows) if is_warm else build_model(self, family, rows, weights, rng)
+        progress = Progress(self, X, y, sample_weight, fit=told)
+        state = progress.go_on(model, new_state(rng))
         self._forget(X)
         return self._train(model, rows, weights, state, progress)
 

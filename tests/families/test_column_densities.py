@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from scipy import integrate, stats
+from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_genmodel import EMMixture
+from sklearn_genmodel.families import Dirichlet, ScipyFamily, Weibull
 from sklearn_genmodel.families._beta import Beta, BetaParams
 from sklearn_genmodel.families._binomial import Binomial, BinomialParams
 from sklearn_genmodel.families._exponential import Exponential, ExponentialParams
@@ -160,3 +164,43 @@ def test_densities_integrate_to_one_over_the_logarithm(name):
 
         mass = integrate.quad(density, -30.0, 0.0)[0] + integrate.quad(density, 0.0, 30.0)[0]
         np.testing.assert_allclose(mass, 1.0, rtol=1e-8)
+
+
+NARROW = 1e-10 * np.random.default_rng(0).normal(size=(100, 1))
+
+
+@pytest.mark.parametrize(
+    ("family", "X"),
+    [
+        (Gamma(), 1.0 + NARROW),
+        (InverseGaussian(), 1.0 + NARROW),
+        (Weibull(), 1.0 + NARROW),
+        (Beta(), 0.3 + NARROW),
+        (Dirichlet(), [0.2, 0.3, 0.5] + NARROW * [1.0, 1.0, -2.0]),
+        (VonMises(), 3.0 + NARROW),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_limit_that_all_data_lie_on_is_told(family, X):
+    with pytest.warns(ConvergenceWarning, match="degenerate"):
+        EMMixture(1, family=family).fit(X)
+
+
+def test_log_normal_columns_may_be_as_narrow_as_numbers_are():
+    """Seconds since 1970, within seconds of each other: the formulas of a normal of the log."""
+    X = 1.7e9 + np.random.default_rng(0).normal(0, 5, size=(300, 1))
+    about = X[:, 0] / 1.7e9 - 1.0
+    logs = np.log1p(about)
+    expected = stats.norm(logs.mean(), logs.std()).logpdf(logs) - np.log(X[:, 0])
+    assert_allclose(EMMixture(1, family=LogNormal()).fit(X).score_samples(X), expected, atol=1e-6)
+
+
+def test_any_distribution_of_scipy_is_found_at_any_scale():
+    rng = np.random.default_rng(3)
+    labels = rng.choice(2, 300, p=[0.6, 0.4])
+    X = rng.gumbel(np.array([0.0, 4.0])[labels], np.array([1.0, 0.7])[labels])[:, None]
+    for scale in (1.0, 1e-20, 1e20):
+        mixture = EMMixture(2, family=ScipyFamily("gumbel_r"), n_init=2, random_state=0)
+        mixture.fit(scale * X)
+        # Of an independent search by Nelder and Mead's method.
+        assert mixture.score(scale * X) + np.log(scale) == pytest.approx(-2.0170664, abs=1e-6)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -51,7 +52,18 @@ def test_what_has_names_is_read_by_them(named, given):
     assert_allclose(named.conditional(given).mean(), expected(named), rtol=1e-12)
 
 
-@pytest.mark.parametrize("given", [{1: 70.0}, {-1: 70.0}, pd.Series({"a": None, "b": 70.0})])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {1: 70.0},
+        {-1: 70.0},
+        pd.Series({"a": None, "b": 70.0}),
+        pd.DataFrame({"a": [None], "b": [70.0]}),
+        pa.table({"a": [None], "b": [70.0]}),
+        np.ma.masked_invalid([np.nan, 70.0]),
+    ],
+    ids=["dict", "from the end", "series", "frame", "arrow", "masked"],
+)
 def test_without_names_places_count(unnamed, given):
     assert_allclose(unnamed.conditional(given).mean(), expected(unnamed), rtol=1e-12)
 
@@ -60,8 +72,12 @@ def test_without_names_places_count(unnamed, given):
     ("given", "message"),
     [
         ({"waiting": 70.0, 1: 40.0}, "Column 'waiting' is given twice, as 'waiting' and 1"),
-        ({"depth": 1.0}, r"\['depth'\] are no columns of the fit"),
-        (pd.DataFrame({"waiting": [70.0], "depth": [1.0]}), r"\['depth'\] are no columns"),
+        ({"depth": 1.0}, r"'depth' is no column of the fit: take one of \['eruption', 'waiting'\]"),
+        ({2: 1.0}, "2 is no column of the fit"),
+        ({True: 1.0}, "True is no column of the fit"),
+        (pd.DataFrame({"waiting": [70.0], "depth": [1.0]}), "'depth' is no column"),
+        (pd.Series([1.0, 2.0], index=["waiting", "waiting"]), "'waiting' is given twice"),
+        (pd.DataFrame([[1.0, 2.0]], columns=["waiting", "waiting"]), "name 'waiting' is that of 2"),
         (pd.DataFrame(X[:2], columns=NAMES), "frame of 2 rows"),
         ({"eruption": np.inf}, "contains inf"),
         ({"eruption": 1e300}, "reaches 1e\\+300"),
@@ -74,7 +90,11 @@ def test_what_is_given_is_checked(named, given, message):
 
 
 def test_unknown_columns_are_told_what_there_is(named, unnamed):
-    with pytest.raises(ValueError, match="for the fit saw no names"):
+    with pytest.raises(ValueError, match=r"'x0' is no column.* saw no names, below 2"):
+        unnamed.conditional({"x0": 1.0})
+    with pytest.raises(ValueError, match="1 values for 2 columns"):
+        unnamed.conditional(pd.Series([70.0]))
+    with pytest.raises(ValueError, match="the fit saw no names: positions below 2"):
         unnamed.marginal(["x0"])
     with pytest.raises(ValueError, match=r"names of \['eruption', 'waiting'\]"):
         named.marginal(["depth"])
@@ -113,6 +133,14 @@ def test_names_that_are_numbers_are_read_as_places():
         for data in (frame, words)
     ]
     assert scores[0] == scores[1]
+
+
+def test_tables_of_arrow_are_read_as_frames_are():
+    table = pa.table({"a": X[:, 0], "b": X[:, 1]})
+    mixture = EMMixture(1).fit(table)
+    assert_allclose(mixture.params_.means[0], X.mean(axis=0), rtol=1e-12)
+    assert_array_equal(mixture.predict(table), np.zeros(len(X)))
+    assert Columns.from_frame(table, verbose=0).groups == [("gaussian", "gaussian", ["a", "b"])]
 
 
 def test_masked_cells_are_missing():

@@ -204,7 +204,7 @@ def test_what_a_fitted_model_refuses():
         model.sample(0)
     with pytest.raises(ValueError, match="n_steps must be"):
         model.interpolate(X[0], X[1], 1)
-    with pytest.raises(ValueError, match="The row has 2 values for 3 columns"):
+    with pytest.raises(ValueError, match="given has 2 values for 3 columns"):
         model.interpolate(X[0], X[1][:2])
     with pytest.raises(ValueError, match="n_score_draws must be an integer"):
         model.set_params(n_score_draws=2.5).score(X)

@@ -216,5 +216,11 @@ def test_paths_between_rows_as_users_have_them(mixed, frame):
     assert_allclose(*[end[[0, 1, 3]].astype(float) for end in ends], rtol=1e-12)
     moved = vae.traverse(0, values=1.0, row=table.iloc[0][::-1])
     assert_array_equal(moved, vae.traverse(0, values=[1.0], row=rows[0]))
-    with pytest.raises(ValueError, match="The row has columns"):
-        vae.traverse(0, row=table.iloc[0].drop("kind"))
+    part = table.iloc[0].drop("kind")
+    whole = own[:1].with_columns(kind=pl.lit(None)) if frame is pl.DataFrame else None
+    whole = own[:1].assign(kind=None) if whole is None else whole
+    ends = vae.traverse(0, values=0.0, row=part), vae.traverse(0, values=0.0, row=dict(part))
+    assert_array_equal(*ends)
+    assert_array_equal(ends[0], vae.traverse(0, values=0.0, row=whole))
+    with pytest.raises(ValueError, match="'age' is no column of the fit"):
+        vae.traverse(0, row={"age": 1.0})

@@ -1,10 +1,5 @@
-"""Training: seeds, threads, warm-up, early stopping, roll-back, going on, and what is recorded."""
+"""Training: seeds, threads, warm-up, early stopping, roll-back, and what is recorded."""
 
-import os
-import pickle
-import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,7 +10,6 @@ from sklearn.datasets import load_wine
 
 torch = pytest.importorskip("torch")
 
-from sklearn_genmodel.callbacks import Checkpoint  # noqa: E402
 from sklearn_genmodel.vae import MixturePrior, VAEEstimator, VampPrior  # noqa: E402
 
 
@@ -175,64 +169,6 @@ def test_a_step_that_is_too_long_is_rolled_back(X):
         vae.set_params(learning_rate=1e30, max_epochs=100).fit(counts)
 
 
-def test_partial_fit_goes_on(X):
-    """Optimiser, warm-up and scaling carry over: n calls are one fit of n epochs."""
-    arguments = {"max_epochs": 6, "kl_warmup": 0.5, "early_stopping": False, "random_state": 0}
-    whole = VAEEstimator(**arguments).fit(X)
-    parts = VAEEstimator(**arguments)
-    for _ in range(6):
-        parts.partial_fit(X)
-    assert_array_equal(parts.score_samples(X), whole.score_samples(X))
-    assert [e.kl_weight for e in parts.history_] == [e.kl_weight for e in whole.history_]
-    scaling = parts._scaling
-    parts.partial_fit(10.0 * X[:1])
-    assert parts._scaling is scaling
-    assert parts.n_iter_ == 7
-    with pytest.raises(ValueError, match="features"):
-        parts.partial_fit(X[:, :3])
-
-
-def test_warm_start_goes_on_from_the_last_parameters(X):
-    vae = VAEEstimator(max_epochs=60, random_state=0, early_stopping=False).fit(X)
-    before = vae.score(X)
-    vae.set_params(warm_start=True, max_epochs=1, kl_warmup=0.0).fit(X)
-    assert abs(vae.score(X) - before) < 0.3
-    cold = VAEEstimator(max_epochs=1, random_state=0, kl_warmup=0.0).fit(X)
-    assert cold.score(X) < before - 1.0
-    with pytest.raises(ValueError, match=r"n_latent.*warm_start=False"):
-        vae.set_params(n_latent=3).fit(X)
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"prior": MixturePrior(2)},
-        {"decoder_scale": "unit"},
-        {"encoder_scale": 0.5},
-        {"encoder": (32,)},
-        {"decoder": with_dropout},
-        {"activation": "tanh"},
-        {"standardize": False},
-        {"likelihood": "student_t"},
-    ],
-    ids=str,
-)
-def test_going_on_needs_the_same_model(X, changed):
-    vae = VAEEstimator(max_epochs=1, warm_start=True).fit(X).set_params(**changed)
-    (name,) = changed
-    for go_on in (vae.fit, vae.partial_fit, vae.resume):
-        with pytest.raises(ValueError, match=f"has {name}=.*warm_start=False"):
-            go_on(X)
-    assert not hasattr(vae, "predict_proba")
-
-
-def test_equal_arguments_make_the_same_model(X):
-    vae = VAEEstimator(max_epochs=1, warm_start=True, decoder_scale=1.0, prior=MixturePrior(2))
-    vae.fit(X).set_params(decoder_scale=1, encoder=[128], prior=MixturePrior(2)).fit(X)
-    with pytest.raises(ValueError, match=r"has prior=MixturePrior\(n_components=2\)"):
-        vae.set_params(prior__n_components=3).fit(X)
-
-
 def test_an_error_changes_nothing(X):
     vae = VAEEstimator(max_epochs=3, random_state=0).fit(X)
     before, scores = dict(vars(vae)), vae.score_samples(X)
@@ -288,93 +224,6 @@ def test_extreme_units():
     far = VAEEstimator(max_epochs=5, random_state=0).fit(shift + scale * X)
     expected = plain.score_samples(X) - np.log(scale).sum()
     assert_allclose(far.score_samples(shift + scale * X), expected, atol=1e-3)
-
-
-SAVING = """
-import os, pickle, signal, sys
-import numpy as np
-from sklearn_genmodel.vae import MixturePrior, VAEEstimator
-
-class Save:
-    n_epochs = 0
-    def setup(self, estimator, context): pass
-    def teardown(self, estimator, context): pass
-    def on_fit_task_begin(self, estimator, context): pass
-    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
-        if context.parent is None:
-            return
-        self.n_epochs += 1
-        with open(sys.argv[1], "wb") as file:
-            pickle.dump(fitted_estimator, file)
-        if self.n_epochs == 5:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-def run():
-    X = np.random.default_rng(0).normal(size=(90, 4))
-    vae = VAEEstimator(max_epochs=12, batch_size=20, prior=MixturePrior(2), random_state=0)
-    vae.set_callbacks(Save()).fit(X)
-"""
-
-
-def test_a_killed_run_resumes_to_the_same_weights(tmp_path, monkeypatch):
-    pytest.importorskip("sklearn.callback")
-    (tmp_path / "saving.py").write_text(SAVING)
-    monkeypatch.syspath_prepend(tmp_path)
-    path = tmp_path / "checkpoint.pickle"
-    command = [sys.executable, "-c", "import saving; saving.run()", str(path)]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(tmp_path)}, check=False)
-    assert done.returncode == -signal.SIGKILL
-    X = np.random.default_rng(0).normal(size=(90, 4))
-    resumed = pickle.loads(path.read_bytes())
-    assert resumed.n_iter_ == 5
-    resumed.set_callbacks().__dict__.pop("_skl_callbacks", None)
-    resumed.resume(X)
-    whole = VAEEstimator(max_epochs=12, batch_size=20, prior=MixturePrior(2), random_state=0)
-    whole.fit(X)
-    assert resumed.n_iter_ == whole.n_iter_ == 12
-    for own, other in zip(resumed.module_.parameters(), whole.module_.parameters(), strict=True):
-        assert_array_equal(own.detach(), other.detach())
-    assert [e[:4] for e in resumed.history_] == [e[:4] for e in whole.history_]
-
-
-KILLED = """
-import os, signal, sys
-import numpy as np
-from sklearn_genmodel.callbacks import Checkpoint
-from sklearn_genmodel.vae import MixturePrior, VAEEstimator
-
-class Killing(Checkpoint):
-    n_saved = 0
-    def save(self, fingerprint, state):
-        super().save(fingerprint, state)
-        self.n_saved += 1
-        if self.n_saved == 7:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-X = np.random.default_rng(0).normal(size=(90, 4))
-vae = VAEEstimator(max_epochs=12, batch_size=20, prior=MixturePrior(2), random_state=0)
-vae.set_callbacks(Killing(sys.argv[1], every=0)).fit(X)
-"""
-
-
-def test_a_checkpoint_lets_a_killed_fit_go_on(tmp_path):
-    pytest.importorskip("sklearn.callback")
-    path = tmp_path / "checkpoint"
-    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
-    assert done.returncode == -signal.SIGKILL
-    X = np.random.default_rng(0).normal(size=(90, 4))
-    vae = VAEEstimator(max_epochs=12, batch_size=20, prior=MixturePrior(2), random_state=0)
-    with pytest.raises(ValueError, match="other data or arguments"):
-        clone(vae).set_callbacks(Checkpoint(path)).fit(X[:80])
-    with pytest.raises(ValueError, match="other data or arguments"):
-        clone(vae).set_params(beta=2.0).set_callbacks(Checkpoint(path)).fit(X)
-    resumed = clone(vae).set_callbacks(Checkpoint(path, every=0)).fit(X)
-    whole = vae.fit(X)
-    assert not path.exists()
-    assert resumed.n_iter_ == whole.n_iter_ == 12
-    for own, other in zip(resumed.module_.parameters(), whole.module_.parameters(), strict=True):
-        assert_array_equal(own.detach(), other.detach())
-    assert [e[:4] for e in resumed.history_] == [e[:4] for e in whole.history_]
 
 
 def test_callbacks_see_every_epoch_and_may_stop(X):
