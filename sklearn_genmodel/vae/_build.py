@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from sklearn.base import clone
 
 from sklearn_genmodel.vae._arguments import resolve_prior
 from sklearn_genmodel.vae._data import Rows, Scaling, find_scaling, make_rows
-from sklearn_genmodel.vae._device import private_seed, resolve_device
+from sklearn_genmodel.vae._device import inference_dtype, private_seed, resolve_device
 from sklearn_genmodel.vae._distributed import Ranks, current_ranks
 from sklearn_genmodel.vae._likelihood import Likelihood
 from sklearn_genmodel.vae._module import VAEModule
@@ -24,7 +25,15 @@ from sklearn_genmodel.vae._streaming import StreamedRows, place_rows
 from sklearn_genmodel.vae._tables import make_likelihood
 from sklearn_genmodel.vae._training import Training
 
-__all__ = ["Model", "assemble", "build_model", "make_training", "n_warmup_epochs", "new_state"]
+__all__ = [
+    "Model",
+    "assemble",
+    "build_model",
+    "inference_model",
+    "make_training",
+    "n_warmup_epochs",
+    "new_state",
+]
 
 Array = NDArray[np.float64]
 
@@ -81,6 +90,23 @@ def build_model(
         with torch.no_grad():
             module.decoder.layers[-1].bias.copy_(torch.as_tensor(outputs))
     return Model(place(module, vae), scaling, family)
+
+
+def inference_model(module: Any, scaling: Any) -> Model:
+    """Copy a module for computing without training, in double precision where that is quick.
+
+    Parameters
+    ----------
+    module : VAEModule
+    scaling : Scaling
+
+    Returns
+    -------
+    model : Model
+    """
+    like = module.like
+    copied = copy.deepcopy(module).to(inference_dtype(like.device, like.dtype)).eval()
+    return Model(copied.requires_grad_(requires_grad=False), scaling)
 
 
 def assemble(vae: Any, likelihood: Likelihood, n_inputs: int) -> VAEModule:

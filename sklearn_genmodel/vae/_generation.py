@@ -12,8 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_genmodel._compat import as_generator
 from sklearn_genmodel._validation import check_number, check_supports, given_row
+from sklearn_genmodel.vae._build import inference_model
 from sklearn_genmodel.vae._data import make_rows
-from sklearn_genmodel.vae._inference import LatentInference, inference_model
+from sklearn_genmodel.vae._inference import LatentInference
 from sklearn_genmodel.vae._likelihood import to_array
 from sklearn_genmodel.vae._tables import rows_like_those_fitted
 

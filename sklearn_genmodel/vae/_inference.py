@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import numbers
 from typing import Any, NamedTuple
 
@@ -20,9 +19,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_genmodel._compat import as_generator
 from sklearn_genmodel._validation import check_number, check_weights
-from sklearn_genmodel.vae._build import Model
+from sklearn_genmodel.vae._build import Model, inference_model
 from sklearn_genmodel.vae._data import Rows, make_rows
-from sklearn_genmodel.vae._device import inference_dtype
 from sklearn_genmodel.vae._evidence import log_evidence
 from sklearn_genmodel.vae._likelihood import to_array
 from sklearn_genmodel.vae._scoring import (
@@ -34,7 +32,7 @@ from sklearn_genmodel.vae._scoring import (
 )
 from sklearn_genmodel.vae._tables import read_rows, rows_like_those_fitted
 
-__all__ = ["LatentInference", "Posterior", "inference_model"]
+__all__ = ["LatentInference", "Posterior"]
 
 Array = NDArray[np.float64]
 
@@ -293,13 +291,6 @@ class LatentInference(
         likelihood = model.module.likelihood
         X = read_rows(self, X, self._family, likelihood)
         return model, make_rows(X, None, likelihood, model.scaling, model.module.like), X
-
-
-def inference_model(module: Any, scaling: Any) -> Model:
-    """Copy a module for computing without training, in double precision where that is quick."""
-    like = module.like
-    copied = copy.deepcopy(module).to(inference_dtype(like.device, like.dtype)).eval()
-    return Model(copied.requires_grad_(requires_grad=False), scaling)
 
 
 def _like(values: Array, model: Model) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import importlib
 import json
 from pathlib import Path
@@ -19,19 +18,17 @@ from sklearn_genmodel.vae._build import assemble
 from sklearn_genmodel.vae._conv import ConvDecoder, ConvEncoder
 from sklearn_genmodel.vae._data import Scaling
 from sklearn_genmodel.vae._device import private_seed
+from sklearn_genmodel.vae._plain import with_tensors, without_tensors
 from sklearn_genmodel.vae._priors import MixturePrior, StandardNormal, VampPrior
 from sklearn_genmodel.vae._state import Epoch
 from sklearn_genmodel.vae._tables import make_likelihood, packed_reader, unpacked_reader
 
 __all__ = [
     "PlainModule",
-    "PlainTensor",
     "load_fitted",
     "packed_state",
     "save_fitted",
     "unpacked_state",
-    "with_tensors",
-    "without_tensors",
 ]
 
 FORMAT, VERSION = "sklearn_genmodel.VAEEstimator", 1
@@ -41,12 +38,6 @@ PARTS: dict[str, type[BaseEstimator]] = {
 }
 NETWORKS = ("encoder", "decoder")
 FITTED = ("n_iter_", "active_units_", "n_features_in_")
-
-
-class PlainTensor(NamedTuple):
-    """A tensor as an array."""
-
-    array: Any
 
 
 class PlainModule(NamedTuple):
@@ -181,50 +172,6 @@ def _rebuilt(plain: PlainModule, family: Any, scaling: Scaling) -> Any:
     module = module.to(torch.float64 if in_double else torch.float32)
     module.load_state_dict(plain.arrays)
     return module.eval()
-
-
-def without_tensors(value: Any) -> Any:
-    """Copy of a state or container with arrays for tensors.
-
-    Parameters
-    ----------
-    value : object
-
-    Returns
-    -------
-    plain : object
-    """
-    if isinstance(value, torch.Tensor):
-        return PlainTensor(value.detach().cpu().numpy())
-    return _mapped(without_tensors, value)
-
-
-def with_tensors(value: Any) -> Any:
-    """Inverse of `without_tensors`.
-
-    Parameters
-    ----------
-    value : object
-
-    Returns
-    -------
-    value : object
-    """
-    if isinstance(value, PlainTensor):
-        return torch.as_tensor(value.array)
-    return _mapped(with_tensors, value)
-
-
-def _mapped(function: Any, value: Any) -> Any:
-    """Copy of a state or container with a function applied to all that it holds."""
-    if isinstance(value, dict):
-        return {key: function(part) for key, part in value.items()}
-    if type(value) in {list, tuple}:
-        return type(value)(function(part) for part in value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: function(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return dataclasses.replace(value, **fields)
-    return value
 
 
 def _packed_items(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sklearn_genmodel._compat import FitTask
 from sklearn_genmodel.callbacks import Checkpoints
 from sklearn_genmodel.vae._build import Model
 from sklearn_genmodel.vae._distributed import current_ranks
-from sklearn_genmodel.vae._persistence import with_tensors, without_tensors
+from sklearn_genmodel.vae._plain import with_tensors, without_tensors
 from sklearn_genmodel.vae._state import TrainingState
 from sklearn_genmodel.vae._training import Training
 

@@ -6,7 +6,8 @@ from sklearn_genmodel.families import Columns, Ignore, resolve_family
 from sklearn_genmodel.vae._conv import ConvDecoder, ConvEncoder
 from sklearn_genmodel.vae._data import Scaling
 from sklearn_genmodel.vae._likelihood_names import LIKELIHOODS
-from sklearn_genmodel.vae._persistence import PlainModule, PlainTensor
+from sklearn_genmodel.vae._persistence import PlainModule
+from sklearn_genmodel.vae._plain import PlainTensor
 from sklearn_genmodel.vae._priors import MixturePrior, StandardNormal, VampPrior
 from sklearn_genmodel.vae._state import Epoch, TrainingState
 from sklearn_genmodel.vae._tables import READ_AS
