@@ -27,12 +27,14 @@ class NestedFamily:
         -------
         self : EMMixture
         """
-        family = params.get("family", self.family)
         nested = [name for name in params if name.startswith("family__")]
-        if nested and isinstance(family, (list, tuple)):
-            raise ValueError(
-                f"{nested[0]} cannot be set where family is a list: pass the whole list as family."
-            )
-        if nested and isinstance(family, str):
-            params["family"] = resolve_family(family)
+        if nested:
+            family = params.get("family", self.family)
+            if isinstance(family, (list, tuple)):
+                raise ValueError(
+                    f"{nested[0]} cannot be set where family is a list: pass the whole list as "
+                    "family."
+                )
+            if isinstance(family, str):
+                params["family"] = resolve_family(family)
         return super().set_params(**params)  # type: ignore[misc]
