@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Array, map_params
 from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._independent import IndependentColumns
 from sklearn_genmodel.families._numerics._special import HALF_LOG_2PI, stirling_remainder
 from sklearn_genmodel.families._prior import Prior
@@ -105,6 +106,15 @@ class Binomial(IndependentColumns):
     def from_means(self, means: Array) -> BinomialParams:
         """p = mean / n."""
         return BinomialParams(np.clip(means[0] / self._trials, TINY, BELOW_ONE))
+
+    def constrained_m_step(self, stats: Array, constraints: Constraints) -> BinomialParams:
+        """Tied probabilities pool successes and trials, whose numbers may differ by column."""
+        sums, counts = self._posterior(stats)
+        pooled = np.concatenate([sums, counts * self._trials], axis=1)
+        for labels in constraints.tied.values():
+            pooled = tied_sums(pooled, labels)
+        probs = pooled[:, 0] / np.maximum(pooled[:, 1], TINY)
+        return overwritten(BinomialParams(np.clip(probs, TINY, BELOW_ONE)), constraints)
 
     def log_base_terms(self, X: Array) -> Array:
         """Logarithms of binomial coefficients, by Stirling's formula and its remainder."""

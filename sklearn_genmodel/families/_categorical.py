@@ -149,6 +149,7 @@ class Categorical(ExponentialFamily):
         for values in constraints.fixed.values():
             self._held(values)
         for labels in constraints.tied.values():
+            self._check_alike(labels)
             counts = tied_sums(counts.swapaxes(1, 2), labels).swapaxes(1, 2)
         return overwritten(CategoricalParams(self._shares(counts)), constraints)
 
@@ -161,6 +162,18 @@ class Categorical(ExponentialFamily):
             _, first = np.unique(labels, return_index=True)
             tied += free.sum() * len(labels) - free[first % len(free)].sum()
         return int(sum(values.sum() for values in held) + tied)
+
+    def _check_alike(self, labels: NDArray[np.intp]) -> None:
+        """Tied columns must have the same number of levels, which are tied by their places."""
+        sizes = np.broadcast_to([len(own) for own in self._levels], labels.shape)
+        for label in np.unique(labels):
+            several = np.unique(sizes[labels == label])
+            if len(several) > 1:
+                raise ValueError(
+                    f"tied['probs'] ties columns of {several[0]} and {several[-1]} levels: tie "
+                    "columns with the same number of levels, whose probabilities are tied in the "
+                    "order of the levels."
+                )
 
     def _held(self, values: Array) -> NDArray[np.bool_]:
         """Which columns of which components are fixed, (n_components, n_features)."""

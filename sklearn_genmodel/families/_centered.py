@@ -96,11 +96,18 @@ class CenteredColumns(IndependentColumns):
         """Tied distributions pool their statistics; a fixed one is fixed in all its parameters."""
         check_all_or_none(type(self).__name__, 2, constraints)
         for labels in list(constraints.tied.values())[:1]:
-            stats = stats.about(np.full_like(stats.origins, stats.origins.mean()))
+            stats = stats.about(self._origins_of(stats.origins, labels))
             sums = tied_sums(self._posterior_sums(stats).swapaxes(0, 1), labels).swapaxes(0, 1)
             means = sums[:-1] / np.maximum(sums[-1:], TINY)
             return overwritten(self.from_means_about(means, stats.origins), constraints)
         return overwritten(self.m_step(stats), constraints)
+
+    def _origins_of(self, origins: Array, labels: NDArray[np.intp]) -> Array:
+        """One origin in the middle of those of every group of tied cells."""
+        groups = np.unique(labels, return_inverse=True)[1].ravel()
+        Z = self.embed(origins).ravel()
+        middles = np.bincount(groups, Z) / np.bincount(groups)
+        return self.restore(middles[groups].reshape(origins.shape))
 
     def _posterior_sums(self, stats: Any) -> Array:
         """Sums of the statistics and counts, pseudo-observations included, (3, K, n_features)."""

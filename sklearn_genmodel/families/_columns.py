@@ -179,6 +179,12 @@ class Columns(Product):
         self._check_names()
         chosen = [_positions(name, key, table) for name, _, key in self.groups]
         parts = [(name, resolve_family(family)) for name, family, _ in self.groups]
+        for name, family in parts:
+            if family.ordered:
+                raise ValueError(
+                    f"Group {name!r} has a family for every component: pass a list of Columns, one "
+                    "for each component, as the family of the mixture."
+                )
         left = sorted(set(range(len(table.names))) - set(chain.from_iterable(chosen)))
         if left:
             parts.append(("remainder", self._remainder_family(table, left)))
@@ -225,7 +231,7 @@ class Columns(Product):
 
     def _check_names(self) -> None:
         names = [name for name, _, _ in self.groups]
-        taken = {"groups", "remainder", "names", *dir(tuple)}
+        taken = {"groups", "remainder", "names", "weights", *dir(tuple)}
         for name in names:
             good = isinstance(name, str) and name.isidentifier()
             if not good or "__" in name or name.startswith("_"):

@@ -174,6 +174,14 @@ class Gaussian(Elliptical):
             stats = stats.pinned(held["means"])
         return overwritten(self.m_step(stats), constraints)
 
+    def n_constraints(self, constraints: Constraints) -> int:
+        """Of a covariance matrix, the entries on and below the diagonal."""
+        held = {
+            name: values[(..., *np.tril_indices(values.shape[-1]))] if values.ndim == 3 else values
+            for name, values in constraints.fixed.items()
+        }
+        return Constraints(held, constraints.tied).n_lost()
+
     def has_constants(self, n_components: int) -> bool:
         """With one component or one covariance, unless a subclass has a kernel of its own."""
         own = type(self).kernel is Gaussian.kernel

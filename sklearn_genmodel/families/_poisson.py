@@ -12,6 +12,7 @@ from scipy.special import gammaln
 from sklearn_genmodel._validation import Table
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._independent import IndependentColumns
 from sklearn_genmodel.families._numerics._poisson_draws import poisson_draws
 from sklearn_genmodel.families._poisson_exposure import Exposure
@@ -138,6 +139,27 @@ class Poisson(IndependentColumns):
             return PoissonParams(np.maximum(means[0], TINY))
         counts, exposures = known.counts(means[0]), known.counts(means[1])
         return PoissonParams(np.maximum(counts / np.maximum(exposures, TINY), TINY))
+
+    def constrained_m_step(self, stats: Array, constraints: Constraints) -> PoissonParams:
+        """Tied rates pool counts and exposures."""
+        known = self._known_exposure
+        if known is None:
+            params: PoissonParams = super().constrained_m_step(stats, constraints)
+            return params
+        sums, _ = self._posterior(stats)
+        pooled = np.stack([known.counts(sums[:, 0]), known.counts(sums[:, 1])], axis=1)
+        for labels in constraints.tied.values():
+            pooled = tied_sums(pooled, known.counts(labels))
+        rates = pooled[:, 0] / np.maximum(pooled[:, 1], TINY)
+        return overwritten(PoissonParams(np.maximum(rates, TINY)), constraints)
+
+    def n_constraints(self, constraints: Constraints) -> int:
+        """Those of the rates: the exposure has none."""
+        known = self._known_exposure
+        tied = constraints.tied
+        if known is not None:
+            tied = {name: known.counts(labels) for name, labels in tied.items()}
+        return Constraints(constraints.fixed, tied).n_lost()
 
     def log_base_terms(self, X: Array) -> Array:
         """Minus the log-factorials, and counts times the log of the exposure."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class Exposure:
         """Exposure of every row, (n_samples, 1)."""
         return X[:, self.position, None]
 
-    def counts(self, X: Array) -> Array:
+    def counts(self, X: Any) -> Any:
         """The other columns."""
         return np.delete(X, self.position, axis=1)
 
