@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import numbers
 import os
 import pickle
 import tempfile
@@ -12,9 +13,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sklearn_genmodel._validation import check_number
+
 __all__ = ["Checkpoint", "Checkpoints"]
 
 FORMAT = "sklearn_genmodel checkpoint 1"
+# What pickle raises for bytes that are no pickle.
+UNREADABLE = (
+    pickle.UnpicklingError,
+    EOFError,
+    AttributeError,
+    ImportError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
 
 
 class Checkpoint:
@@ -50,6 +64,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: Any, every: float = 60.0) -> None:
+        check_number("every", every, numbers.Real, low=0)
         self.path = Path(path)
         self.every = every
         self._last_saved = -float("inf")
@@ -95,7 +110,7 @@ class Checkpoint:
             return None
         try:
             found = pickle.loads(self.path.read_bytes())
-        except (pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
+        except UNREADABLE as error:
             raise ValueError(f"{self.path} is no checkpoint: {error}. Move it away.") from error
         if not isinstance(found, dict) or found.get("format") != FORMAT:
             raise ValueError(f"{self.path} is not of the format {FORMAT!r}: move it away.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
+from copy import deepcopy
 from itertools import pairwise
 from typing import Any
 
@@ -62,8 +63,11 @@ def check_family(family: Family, params: Any, *, random_state: int = 0) -> None:
     n_components, n_features = family.mean(params).shape
     assert n_components > 1, "pass parameters of two or more components that differ"
     labels = rng.integers(n_components, size=N_SAMPLES)
+    twin = deepcopy(rng)
     X = family.sample(params, labels, rng)
     assert X.shape == (N_SAMPLES, n_features), "sample must return one row a label"
+    again = family.sample(params, labels, twin)
+    assert np.array_equal(X, again, equal_nan=True), "sample must draw from the rng it is given"
     resp = rng.dirichlet(np.ones(n_components), size=N_SAMPLES)
     family = family.for_rows(X, None, n_components)
     _check_samples(family, params, X, labels)

@@ -6,8 +6,8 @@ from sklearn_genmodel._validation._arguments import (
     refuse_lazy,
     unchanged_on_error,
 )
-from sklearn_genmodel._validation._frames import FrameSchema
-from sklearn_genmodel._validation._given import given_row
+from sklearn_genmodel._validation._frames import FrameSchema, loaded
+from sklearn_genmodel._validation._given import given_row, place_of
 from sklearn_genmodel._validation._rows import (
     check_finite,
     check_names,
@@ -21,7 +21,6 @@ from sklearn_genmodel._validation._table import (
     Table,
     decode_rows,
     encode_table,
-    loaded,
     read_table,
 )
 
@@ -40,6 +39,7 @@ __all__ = [
     "encode_table",
     "given_row",
     "loaded",
+    "place_of",
     "read_table",
     "refuse_lazy",
     "refuse_times",

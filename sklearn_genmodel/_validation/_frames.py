@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FrameSchema", "column_values", "declared_levels", "is_missing", "with_columns"]
+__all__ = [
+    "FrameSchema",
+    "column_values",
+    "declared_levels",
+    "is_missing",
+    "loaded",
+    "with_columns",
+]
+
+# All integers up to this one are doubles.
+LARGEST_EXACT = 2**53
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,9 @@ class FrameSchema:
     def of(cls, X: Any) -> FrameSchema | None:
         """The schema of a frame; None for what is none."""
         library = type(X).__module__.partition(".")[0]
+        if library == "pyarrow" and hasattr(X, "to_pandas"):
+            # Types are those of its frame, without the rows.
+            library, X = "pandas", X.slice(0, 0).to_pandas()
         if library not in {"pandas", "polars"} or not hasattr(X, "columns"):
             return None
         dtypes = dict(zip(X.columns, X.dtypes, strict=True))
@@ -67,13 +80,16 @@ def column_values(frame: Any, position: int) -> NDArray[Any]:
     """
     if _is_polars(frame):
         series = frame[:, position]
+        if series.dtype.is_integer() and _exceeds_floats(series.min(), series.max()):
+            return _as_objects(series.to_list())
         if series.dtype.is_numeric():
             return np.asarray(series.cast(float).to_numpy(), dtype=np.float64)
         return _as_objects(series.to_list())
     series = frame.iloc[:, position]
     if series.dtype.kind in "iu" and not series.hasnans:
         return np.asarray(series.to_numpy())
-    if series.dtype.kind in "fiu":
+    whole = series.dtype.kind in "iu" and series.notna().any()
+    if series.dtype.kind in "fiu" and not (whole and _exceeds_floats(series.min(), series.max())):
         return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
     objects = series.astype(object)
     return _as_objects(objects.where(series.notna(), None).tolist())
@@ -104,6 +120,21 @@ def is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ == "NAType" or bool(value != value)  # noqa: PLR0124
 
 
+def loaded(X: Any) -> Any:
+    """A table of pyarrow as a frame of pandas; anything else as it is.
+
+    Parameters
+    ----------
+    X : object
+
+    Returns
+    -------
+    X : object
+    """
+    is_arrow = type(X).__module__.startswith("pyarrow") and hasattr(X, "to_pandas")
+    return X.to_pandas() if is_arrow else X
+
+
 def with_columns(frame: Any, names: list[Any]) -> Any:
     """A frame with columns of these names, missing values in those that it lacks.
 
@@ -121,6 +152,11 @@ def with_columns(frame: Any, names: list[Any]) -> Any:
     null = sys.modules["polars"].lit(None)
     own = set(frame.columns)
     return frame.select([name if name in own else null.alias(name) for name in names])
+
+
+def _exceeds_floats(lowest: Any, highest: Any) -> bool:
+    """Whether some of these integers are no doubles, as keys of 64 bits are."""
+    return lowest is not None and max(-int(lowest), int(highest)) > LARGEST_EXACT
 
 
 def _as_objects(values: list[Any]) -> NDArray[Any]:

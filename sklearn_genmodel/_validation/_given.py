@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_genmodel._validation._frames import loaded
 from sklearn_genmodel._validation._rows import (
     check_finite,
     check_names,
@@ -15,9 +16,9 @@ from sklearn_genmodel._validation._rows import (
     column_names,
     without_mask,
 )
-from sklearn_genmodel._validation._table import CodedSupport, Table, encode_table, loaded
+from sklearn_genmodel._validation._table import CodedSupport, Table, encode_table
 
-__all__ = ["given_row"]
+__all__ = ["given_row", "place_of"]
 
 
 def given_row(estimator: Any, given: Any, supports: Sequence[Any]) -> NDArray[np.float64]:
@@ -70,12 +71,12 @@ def _placed(estimator: Any, given: Any) -> list[tuple[int, Any]]:
         return list(enumerate(row))
     taken: dict[int, Any] = {}
     for name, _ in named:
-        place = _place(estimator, name)
+        place = place_of(estimator, name)
         if place in taken:
             column = column_names(estimator, n_features)[place]
             raise ValueError(f"Column {column} is given twice, as {taken[place]!r} and {name!r}.")
         taken[place] = name
-    return [(_place(estimator, name), value) for name, value in named]
+    return [(place_of(estimator, name), value) for name, value in named]
 
 
 def _by_name(given: Any) -> list[tuple[Any, Any]] | None:
@@ -93,8 +94,24 @@ def _by_name(given: Any) -> list[tuple[Any, Any]] | None:
     return named if all(isinstance(name, str) for name, _ in named) else None
 
 
-def _place(estimator: Any, name: Any) -> int:
-    """Position of a column that is named, or whose position is given."""
+def place_of(estimator: Any, name: Any) -> int:
+    """Position of a column that is named, or whose position is given.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    name : str or int
+
+    Returns
+    -------
+    place : int
+
+    Raises
+    ------
+    ValueError
+        If there is no such column.
+    """
     names = list(getattr(estimator, "feature_names_in_", ()))
     n_features = estimator.n_features_in_
     if isinstance(name, str) and name in names:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_genmodel._validation._frames import loaded
+
 __all__ = ["FileRows", "SlicedRows", "chunk_reader", "row_source", "spooled"]
 
 Array = NDArray[np.float64]
@@ -129,17 +131,29 @@ def chunk_reader(X: Any) -> Callable[[], Iterator[Any]] | None:
         For an iterator, which can be read once only.
     """
     if hasattr(X, "to_batches") and hasattr(X, "scanner"):
-        return lambda: (batch.to_pandas() for batch in X.to_batches() if batch.num_rows)
+        return lambda: _filled(X.to_batches())
     if isinstance(X, (list, tuple)):
-        return (lambda: iter(X)) if X and _is_table(X[0]) else None
+        return (lambda: _filled(X)) if X and _is_table(X[0]) else None
     if not hasattr(X, "__iter__") or hasattr(X, "__array__") or hasattr(X, "shape"):
         return None
-    if hasattr(X, "__next__"):
+    if isinstance(X, (str, bytes, dict, set)):
+        return None
+    if hasattr(X, "__next__") or iter(X) is iter(X):
         raise TypeError(
-            f"X is a {type(X).__name__}, which can be read once only, and EM reads the data in "
-            "every pass: pass an object whose __iter__ starts anew, or use partial_fit."
+            f"X is a {type(X).__name__}, which can be read once only: pass an object whose "
+            "__iter__ starts anew. A batch that is seen once goes to partial_fit, or to the method "
+            "by itself."
         )
-    return None if isinstance(X, (str, bytes, dict, set)) else (lambda: iter(X))
+    return lambda: _filled(X)
+
+
+def _filled(chunks: Iterable[Any]) -> Iterator[Any]:
+    """Chunks that have rows, as arrays or frames."""
+    return (loaded(chunk) for chunk in chunks if not _is_empty(chunk))
+
+
+def _is_empty(chunk: Any) -> bool:
+    return getattr(chunk, "num_rows", getattr(chunk, "shape", (1,))[:1]) in (0, (0,))
 
 
 def spooled(chunks: Iterable[Array]) -> FileRows:

@@ -16,11 +16,12 @@ from sklearn_genmodel._validation._frames import (
     column_values,
     declared_levels,
     is_missing,
+    loaded,
     with_columns,
 )
 from sklearn_genmodel._validation._rows import check_names, refuse_times, without_mask
 
-__all__ = ["CodedSupport", "Table", "decode_rows", "encode_table", "loaded", "read_table"]
+__all__ = ["CodedSupport", "Table", "decode_rows", "encode_table", "read_table"]
 
 Array = NDArray[np.float64]
 
@@ -74,7 +75,7 @@ class Table:
     def levels(self, position: int) -> tuple[Any, ...]:
         """Distinct values of a column: in the order it declares, if any, or else sorted."""
         if self.read is not None:
-            chunks = (Table(chunk, self.names, self.positions) for chunk in self.read())
+            chunks = (self._like_first(chunk) for chunk in self.read())
             found = {level for chunk in chunks for level in chunk.levels(position)}
             return _in_order(found, self._declared(position))
         values = self.values(position)
@@ -90,6 +91,17 @@ class Table:
         names = tuple(self.names[position] for position in positions)
         places = tuple(self._place(position) for position in positions)
         return Table(self.source, names, places, self.read)
+
+    def _like_first(self, chunk: Any) -> Table:
+        """Another chunk of the stream, which must have as many columns."""
+        shapes = np.shape(chunk), np.shape(self.source)
+        if len(shapes[0]) != 2 or shapes[0][1] != shapes[1][1]:
+            listed = list(getattr(chunk, "columns", ())) or f"shape {shapes[0]}"
+            raise ValueError(
+                f"A chunk of the stream has {listed}, where the first has {list(self.names)}: all "
+                "must have the same columns."
+            )
+        return Table(chunk, self.names, self.positions)
 
     def _declared(self, position: int) -> tuple[Any, ...] | None:
         """Levels in the order that the type of a column declares."""
@@ -141,12 +153,6 @@ def read_table(
     source = X if sparse_or_array else np.asarray(X, dtype=object)
     checked = validate_data(estimator, source, reset=reset, dtype=None, ensure_all_finite=False)
     return Table(checked, tuple(range(checked.shape[1])))
-
-
-def loaded(X: Any) -> Any:
-    """A table of pyarrow as a frame of pandas; anything else as it is."""
-    is_arrow = type(X).__module__.startswith("pyarrow") and hasattr(X, "to_pandas")
-    return X.to_pandas() if is_arrow else X
 
 
 def _with_ignored(X: Any, names: Sequence[str], supports: Sequence[CodedSupport]) -> Any:

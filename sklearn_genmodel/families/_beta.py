@@ -93,7 +93,7 @@ class Beta(CenteredColumns):
 
     def statistics_about(self, X: Array, origin: Array) -> tuple[Array, Array]:
         """-c log(x / c) - (1 - c) log((1 - x) / (1 - c)), and logit x - logit c."""
-        above, below = log_ratio(X, origin), log_ratio(1.0 - X, 1.0 - origin)
+        above, below = log_ratio(X, origin), _log_complements(X, origin)
         divergence = _divergence(X - origin, origin, above, below)
         return divergence, above - below
 
@@ -107,7 +107,7 @@ class Beta(CenteredColumns):
         a, b = params
         total = a + b
         center = self.centers(params)
-        above, below = log_ratio(origin, center), log_ratio(1.0 - origin, 1.0 - center)
+        above, below = log_ratio(origin, center), _log_complements(origin, center)
         divergence = _divergence(origin - center, center, above, below)
         remainder = stirling_remainder(total) - stirling_remainder(a) - stirling_remainder(b)
         # -log B(a, b) without a log m + b log(1 - m), which the divergence has
@@ -117,7 +117,7 @@ class Beta(CenteredColumns):
     def recentred(self, sums: Array, old: Array, new: Array) -> Array:
         """The divergence is affine in the logit."""
         divergence, logits, counts = sums
-        above, below = log_ratio(old, new), log_ratio(1.0 - old, 1.0 - new)
+        above, below = log_ratio(old, new), _log_complements(old, new)
         shift = _divergence(old - new, new, above, below)
         moved = divergence + (old - new) * logits + shift * counts
         return np.stack([moved, logits + (above - below) * counts, counts])
@@ -175,6 +175,13 @@ class Beta(CenteredColumns):
     def embed(self, X: Array) -> Array:
         """Logits."""
         return np.asarray(logit(X))
+
+
+def _log_complements(x: Array, origin: Array) -> Array:
+    """log((1 - x) / (1 - origin)), from the difference: 1 - x loses the digits of small shares."""
+    z = (origin - x) / (1.0 - origin)
+    near = np.abs(z) < 0.5
+    return np.where(near, np.log1p(np.where(near, z, 0.0)), np.log1p(-x) - np.log1p(-origin))
 
 
 def _divergence(difference: Array, origin: Array, above: Array, below: Array) -> Array:

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_genmodel._compat import column_positions
-from sklearn_genmodel._validation import FrameSchema, Table, given_row
+from sklearn_genmodel._validation import FrameSchema, Table, given_row, place_of
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.mixture._arguments import check_params
 from sklearn_genmodel.mixture._reading import component_family
@@ -92,15 +92,7 @@ class DerivedMixtures:
                [54.5]])
         """
         check_is_fitted(self, "params_")
-        try:
-            kept = np.array(column_positions(self._columns_table().source, columns), dtype=np.intp)
-        except (IndexError, KeyError, TypeError, ValueError) as error:
-            names = list(getattr(self, "feature_names_in_", ()))
-            known = f"names of {names} or" if names else "the fit saw no names:"
-            raise ValueError(
-                f"{columns!r} are no columns of the fit: {known} positions below "
-                f"{self.n_features_in_} are."
-            ) from error
+        kept = np.array(self._places(columns), dtype=np.intp)
         if not len(kept) or len(set(kept.tolist())) < len(kept):
             raise ValueError(f"columns={columns!r} must name at least one column, and none twice.")
         family, params = self.family_.marginal(self.params_, kept)
@@ -149,6 +141,16 @@ class DerivedMixtures:
         weights = log_normalize(log_joint[:, None])[1][:, 0]
         family, params = self.family_.conditional(self.params_, x)
         return self._derived(weights, family, params, missing)
+
+    def _places(self, columns: Any) -> list[int]:
+        """Positions of columns that are chosen by names, positions, a slice or a mask."""
+        listed = isinstance(columns, (list, tuple, np.ndarray)) and len(columns)
+        if listed and not isinstance(columns[0], (bool, np.bool_)):
+            return [place_of(self, column) for column in columns]
+        try:
+            return list(column_positions(self._columns_table().source, columns))
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{columns!r} are no columns of the fit: {error}.") from error
 
     def _columns_table(self) -> Table:
         """An empty table with the columns of the fit."""

@@ -253,7 +253,7 @@ class MixtureDistribution(
         """Apply a function of the log-joint, (n_components, n_rows), to blocks of checked rows."""
         theta = theta or self._theta()
         X = read_rows(self, X, self.family_)
-        with row_threads(self.n_jobs) as mapper:
+        with np.errstate(under="ignore"), row_threads(self.n_jobs) as mapper:
             return map_rows(self.family_, theta, Rows(X, None, mapper), function)
 
 

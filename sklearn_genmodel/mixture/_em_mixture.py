@@ -218,7 +218,8 @@ class EMMixture(NestedFamily, OnlineMixture, CallbackSupportMixin, MixtureDistri
         self._forget(X)
         journal = CheckpointJournal(self, family, rows, rng, options.init)
         progress = Progress(self, family, FitTask(self, X, y, sample_weight))
-        with row_threads(self.n_jobs) as mapper:
+        # What underflows is 0, whatever the caller wants to be told of his own numbers.
+        with np.errstate(under="ignore"), row_threads(self.n_jobs) as mapper:
             rows = replace(rows, map=mapper)
             fitted = fit_mixture(family, rows, options, rng, progress, progress.report, journal)
         numbered = rows.resp_prior is not None or bool(self.fixed or self.tied)

@@ -32,6 +32,9 @@ class OnlineMixture:
     family_: Family
     weights_: Any
     params_: Any
+    family: Any
+    n_components: int
+    weight_concentration: float
     n_jobs: int | None
     learning_decay: float
     _online: OnlineState | None = None
@@ -86,6 +89,7 @@ class OnlineMixture:
             )
         if not hasattr(self, "params_"):
             self.fit(X, y, sample_weight)  # type: ignore[attr-defined]
+        self._check_unchanged()
         X = read_rows(self, X, self.family_)
         weights = check_weights(sample_weight, len(X))
         with row_threads(self.n_jobs) as mapper:
@@ -103,3 +107,18 @@ class OnlineMixture:
         self.weights_, self.params_ = theta
         self.n_batches_ = self._online.n_batches
         return self
+
+    def _check_unchanged(self) -> None:
+        """Refuse to go on with another number or kind of components than were found."""
+        n_components, wanted = len(self.weights_), component_family(self.family)
+        dropped = self.weight_concentration < 1 and n_components < self.n_components
+        if n_components != self.n_components and not dropped:
+            raise ValueError(
+                f"n_components={self.n_components}, but the mixture to go on with has "
+                f"{n_components}: call fit for a new one."
+            )
+        if type(wanted) is not type(self.family_):
+            raise ValueError(
+                f"family={self.family!r}, but the mixture to go on with has components of "
+                f"{type(self.family_).__name__}: call fit for a new one."
+            )

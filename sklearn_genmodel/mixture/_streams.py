@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -64,15 +65,23 @@ def open_stream(estimator: Any, X: Any, family: Family, *, reset: bool) -> Any:
         read = found
     else:
         return None
-    first = next(read(), None)
+    passes = _Passes(read)
+    whole = passes()
+    first = next(whole, None)
     if first is None:
-        raise ValueError("X is a stream without chunks: there is nothing to fit.")
-    if family.reads_tables:
-        table = replace(read_table(estimator, first, reset=reset), read=read)
-        family = family.for_table(table) if reset else family
-    else:
-        check_rows(estimator, first, reset=reset, allow_nan=family.allow_nan)
-    chunks = _checked(estimator, read, family, fitting=reset)
+        raise ValueError("X is a stream without chunks, or without rows in any.")
+    try:
+        if family.reads_tables:
+            known = () if reset else family.column_supports(estimator.n_features_in_)
+            table = read_table(estimator, first, reset=reset, supports=known)
+            family = family.for_table(replace(table, read=passes)) if reset else family
+        else:
+            check_rows(estimator, first, reset=reset, allow_nan=family.allow_nan)
+    except ValueError as error:
+        raise ValueError(f"Chunk 0 of the stream: {error}") from error
+    # The chunks after the first are read where that was, so that none is lost.
+    chunks = _checked(estimator, chain([first], whole), family, fitting=reset)
+    chunks = passes.checked(chunks)
     if source is None or family.reads_tables:
         return family, spooled(chunks)
     for _ in chunks:
@@ -95,14 +104,48 @@ def first_chunk(X: Any) -> Any:
     return X if read is None else next(read(), None)
 
 
-def _checked(estimator: Any, read: Read, family: Family, *, fitting: bool) -> Iterator[Array]:
+class _Passes:
+    """Passes over a stream, which must all find as many rows.
+
+    Parameters
+    ----------
+    read : callable
+        Starts reading the chunks anew.
+    """
+
+    def __init__(self, read: Read) -> None:
+        self.read = read
+        self.totals: set[int] = set()
+
+    def __call__(self) -> Iterator[Any]:
+        """One pass."""
+        n_rows = 0
+        for chunk in self.read():
+            n_rows += len(chunk)
+            yield chunk
+        self.totals.add(n_rows)
+
+    def checked(self, chunks: Iterator[Any]) -> Iterator[Any]:
+        """Chunks of the last pass, whose rows are compared at its end."""
+        yield from chunks
+        if len(self.totals) > 1:
+            raise ValueError(
+                f"Passes over the stream found {min(self.totals)} and {max(self.totals)} rows: its "
+                "__iter__ must start anew, at the first chunk, every time."
+            )
+
+
+def _checked(
+    estimator: Any, chunks: Iterable[Any], family: Family, *, fitting: bool
+) -> Iterator[Array]:
     """Chunks as rows of numbers, each checked; at the end what only all of them can tell."""
     ends: list[Array] = []
     supports: Any = ()
-    for number, chunk in enumerate(read()):
+    for number, chunk in enumerate(chunks):
         try:
             if family.reads_tables:
-                table = read_table(estimator, chunk, reset=False)
+                known = family.column_supports(estimator.n_features_in_)
+                table = read_table(estimator, chunk, reset=False, supports=known)
                 names = column_names(estimator, len(table.names))
                 rows = encode_table(table, family.column_supports(len(names)), names)
             else:

@@ -204,3 +204,15 @@ def test_any_distribution_of_scipy_is_found_at_any_scale():
         mixture.fit(scale * X)
         # Of an independent search by Nelder and Mead's method.
         assert mixture.score(scale * X) + np.log(scale) == pytest.approx(-2.0170664, abs=1e-6)
+
+
+@pytest.mark.parametrize(("mean", "spread"), [(1e-5, 1e-3), (5e-7, 1e-3), (1e-3, 1e-5)])
+def test_small_shares_keep_their_digits(mean, spread):
+    """Far from 1 a beta distribution is a gamma distribution."""
+    X = mean * (1.0 + spread * np.random.default_rng(0).normal(size=(300, 1)))
+    beta = EMMixture(1, family=Beta()).fit(X)
+    assert beta.score(X) == pytest.approx(EMMixture(1, family=Gamma()).fit(X).score(X), abs=1e-7)
+    assert beta.params_.alphas[0, 0] == pytest.approx(1.0 / (X.std() / X.mean()) ** 2, rel=1e-2)
+    two = np.concatenate([X, (1.0 + 20.0 * spread) * X])
+    mixture = EMMixture(2, family=Beta(), random_state=0).fit(two)
+    assert mixture.weights_ == pytest.approx([0.5, 0.5])

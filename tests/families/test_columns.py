@@ -19,7 +19,9 @@ from sklearn_genmodel.families import (
     Categorical,
     CategoricalParams,
     Columns,
+    Dirichlet,
     Gaussian,
+    PerComponent,
     Poisson,
     PoissonParams,
     ProductParams,
@@ -248,6 +250,33 @@ def test_columns_left_out_may_be_missing(frame):
             mixture.score(frame(X[columns].to_dict("list")))
     with pytest.raises(ValueError, match="feature names"):
         mixture.score(frame(X[["age", "visits"]].assign(more=1).to_dict("list")))
+
+
+def test_groups_that_are_kept_whole_need_no_marginal():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.dirichlet([6, 2, 2], 200), rng.poisson(3, 200), rng.gamma(2, 1, 200)])
+    columns = [("d", Dirichlet(), [0, 1, 2]), ("c", Poisson(), [3]), ("g", "gamma", [4])]
+    mixture = EMMixture(2, family=Columns(columns), random_state=0, n_init=2).fit(X)
+    part = mixture.marginal([2, 0, 3, 1])
+    shares = mixture.params_.d.concentrations
+    logs = [stats.dirichlet(own).logpdf(X[:, :3].T) for own in shares]
+    counts = [stats.poisson(own).logpmf(X[:, 3]) for own in mixture.params_.c.rates[:, 0]]
+    joint = np.log(mixture.weights_)[:, None] + np.array(logs) + np.array(counts)
+    assert_allclose(part.score_samples(X[:, [2, 0, 3, 1]]), np.logaddexp(*joint), rtol=1e-9)
+    given = mixture.conditional({3: 2.0})
+    weights = mixture.weights_ * stats.poisson(mixture.params_.c.rates[:, 0]).pmf(2.0)
+    expected = weights / weights.sum() @ (shares / shares.sum(axis=1, keepdims=True))
+    assert_allclose(given.mean()[:3], expected, rtol=1e-9)
+    with pytest.raises(NotImplementedError, match="marginals"):
+        mixture.marginal([0, 1])
+
+
+def test_groups_know_no_components():
+    own = PerComponent([Gaussian(), Gaussian()])
+    with pytest.raises(ValueError, match="Group 'pc' has a family for every component"):
+        EMMixture(2, family=Columns([("pc", own, [0, 1])])).fit(np.eye(2))
+    with pytest.raises(ValueError, match="'weights' is taken"):
+        EMMixture(2, family=Columns([("weights", Gaussian(), [0])])).fit(np.eye(1))
 
 
 def test_marginal_and_conditional():

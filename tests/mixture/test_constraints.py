@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 from scipy.stats import poisson
 
 from sklearn_genmodel import EMMixture
-from sklearn_genmodel.families import Categorical, Columns, Gaussian, Poisson
+from sklearn_genmodel.families import Binomial, Categorical, Columns, Gaussian, Poisson
 
 RNG = np.random.default_rng(0)
 FIELDS = {"gamma": ("shapes", "scales"), "log_normal": ("locations", "scales")}
@@ -154,3 +154,71 @@ def test_families_that_cannot_say_so():
         EMMixture(2, tied={"means": "components"}).fit(COUNTS + RNG.random((300, 2)))
     with pytest.raises(NotImplementedError, match="of a component whole"):
         EMMixture(2, fixed={"means": [[1.0, np.nan]] * 2}).fit(COUNTS + RNG.random((300, 2)))
+
+
+def test_binomial_columns_of_different_trials_pool_successes_and_trials():
+    rng = np.random.default_rng(2)
+    X = np.column_stack([rng.binomial(5, 0.5, 400), rng.binomial(20, 0.45, 400)]).astype(float)
+    X[::7, 0] = np.nan
+    tied = {"probs": "columns"}
+    mixture = EMMixture(1, family=Binomial([5, 20]), tied=tied).fit(X)
+    trials = 5 * np.isfinite(X[:, 0]).sum() + 20 * len(X)
+    assert_allclose(mixture.params_.probs, np.nansum(X) / trials, rtol=1e-12)
+    two = EMMixture(2, family=Binomial([5, 20]), tied=tied, random_state=0).fit(X)
+    assert_allclose(two.params_.probs[:, 0], two.params_.probs[:, 1], rtol=1e-12)
+    assert two.n_parameters() == 3
+    assert (np.diff(two.lower_bounds_) >= -1e-12).all()
+
+
+def test_columns_of_labels_are_tied_if_they_have_as_many():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.integers(0, 3, 300), rng.integers(0, 2, 300)]).astype(float)
+    for family in (Categorical(), Categorical(prior=1.0)):
+        with pytest.raises(ValueError, match="ties columns of 2 and 3 levels"):
+            EMMixture(1, family=family, tied={"probs": "columns"}).fit(X)
+
+
+@pytest.mark.parametrize(("fixed", "expected"), [(1, 19), (2, 9)])
+def test_a_fixed_covariance_counts_its_triangle(fixed, expected):
+    X = np.random.default_rng(0).normal(size=(400, 4)) + 6.0 * (np.arange(400) % 2)[:, None]
+    held = np.full((2, 4, 4), np.nan)
+    held[:fixed] = np.eye(4)
+    mixture = EMMixture(2, fixed={"covariances": held}, random_state=0, n_init=2).fit(X)
+    # Two means, a weight, and the covariance that is free.
+    assert mixture.n_parameters() == 2 * 4 + 1 + (2 - fixed) * 10 == expected
+    whole = {"covariances": held, "means": [[0.0] * 4, [6.0] * 4], "weights": [0.5, 0.5]}
+    if fixed == 2:
+        assert EMMixture(2, fixed=whole).fit(X).n_parameters() == 0
+
+
+@pytest.mark.parametrize(
+    ("family", "names"),
+    [
+        ("gamma", ("shapes", "scales")),
+        ("inverse_gaussian", ("means", "shapes")),
+        ("log_normal", ("locations", "scales")),
+    ],
+)
+def test_one_component_tied_to_itself_is_free(family, names):
+    """Narrow columns a million times apart: no origin suits both."""
+    rng = np.random.default_rng(0)
+    X = np.array([1e-3, 1e3]) * (1.0 + 1e-6 * rng.normal(size=(300, 2)))
+    free = EMMixture(1, family=family).fit(X)
+    tied = EMMixture(1, family=family, tied=dict.fromkeys(names, "components")).fit(X)
+    assert_allclose(tied.score(X), free.score(X), rtol=1e-9)
+    for one, other in zip(tied.params_, free.params_, strict=True):
+        assert_allclose(one, other, rtol=1e-6)
+
+
+def test_rates_beside_an_exposure():
+    rng = np.random.default_rng(0)
+    exposure = rng.uniform(0.5, 5.0, 200)
+    counts = rng.poisson(np.outer(exposure, [3.0, 3.0]))
+    X = np.column_stack([exposure, counts])
+    mixture = EMMixture(1, family=Poisson(exposure=0), fixed={"rates": [[3.0, np.nan]]}).fit(X)
+    expected = counts.sum(axis=0) / exposure.sum()
+    assert_allclose(mixture.params_.rates, [[3.0, expected[1]]], rtol=1e-12)
+    assert mixture.n_parameters() == 1
+    mixture = EMMixture(1, family=Poisson(exposure=0), tied={"rates": "columns"}).fit(X)
+    assert_allclose(mixture.params_.rates, [[expected.mean()] * 2], rtol=1e-12)
+    assert mixture.n_parameters() == 1

@@ -94,9 +94,9 @@ def test_unknown_columns_are_told_what_there_is(named, unnamed):
         unnamed.conditional({"x0": 1.0})
     with pytest.raises(ValueError, match="1 values for 2 columns"):
         unnamed.conditional(pd.Series([70.0]))
-    with pytest.raises(ValueError, match="the fit saw no names: positions below 2"):
+    with pytest.raises(ValueError, match="the fit saw no names, below 2"):
         unnamed.marginal(["x0"])
-    with pytest.raises(ValueError, match=r"names of \['eruption', 'waiting'\]"):
+    with pytest.raises(ValueError, match=r"take one of \['eruption', 'waiting'\]"):
         named.marginal(["depth"])
 
 
@@ -149,3 +149,15 @@ def test_masked_cells_are_missing():
     one, other = EMMixture(1).fit(masked), EMMixture(1).fit(gaps)
     assert_array_equal(one.params_.means, other.params_.means)
     assert_array_equal(one.score_samples(masked), other.score_samples(gaps))
+
+
+def test_columns_are_known_by_name_after_a_file_and_after_arrow(named, tmp_path):
+    named.save(tmp_path / "mixture")
+    loaded = EMMixture.load(tmp_path / "mixture")
+    table = pa.table(dict(zip(NAMES, X.T, strict=True)))
+    for mixture in (loaded, EMMixture(2, n_init=3, random_state=0).fit(table)):
+        for columns in (["waiting"], [1], ["waiting", 0][:1]):
+            assert_allclose(mixture.marginal(columns).mean(), named.mean()[1:], rtol=1e-12)
+        assert_allclose(mixture.marginal(["waiting", 0]).mean(), named.mean()[::-1], rtol=1e-12)
+    left = loaded.conditional({"eruption": 3.0}).marginal(["waiting"])
+    assert_allclose(left.mean(), named.conditional({"eruption": 3.0}).mean(), rtol=1e-12)

@@ -1,0 +1,129 @@
+"""Chunks as users have them: read once, empty, of other columns, of arrow; and batches."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_genmodel import EMMixture
+from sklearn_genmodel.families import Columns
+
+
+class Reader:
+    """Chunks that can be read once, by whoever comes first."""
+
+    def __init__(self, chunks):
+        self.iterator = iter(chunks)
+
+    def __iter__(self):
+        return self.iterator
+
+
+class Disguised(Reader):
+    """The same, behind a new generator every time."""
+
+    def __iter__(self):
+        yield from self.iterator
+
+
+def two_clusters():
+    rng = np.random.default_rng(0)
+    return np.concatenate([rng.normal(10, 1, (500, 1)), rng.normal(0, 1, (500, 1))])
+
+
+def test_chunks_that_can_be_read_once_are_refused_or_all_read():
+    X = two_clusters()
+    chunks = [X[:200], X[200:700], X[700:]]
+    mixture = EMMixture(2, n_init=2, random_state=0).fit(X)
+    for use in (EMMixture(2).fit, mixture.predict, mixture.bic):
+        with pytest.raises(TypeError, match="Reader, which can be read once only"):
+            use(Reader(chunks))
+    streamed = EMMixture(2, n_init=2, random_state=0).fit(Disguised(chunks))
+    assert_array_equal(streamed.weights_, mixture.weights_)
+    assert_array_equal(mixture.score_samples(Disguised(chunks)), mixture.score_samples(X))
+
+
+def test_passes_that_find_other_rows_are_told():
+    class Shrinking:
+        n_passes = 0
+
+        def __iter__(self):
+            self.n_passes += 1
+            own = self.n_passes
+            yield pd.DataFrame({"a": ["x", "y"] * 20})
+            if own != 2:
+                yield pd.DataFrame({"a": ["x", "y"] * 30})
+
+    with pytest.raises(ValueError, match="rows: its __iter__ must start anew"):
+        EMMixture(1, family="categorical").fit(Shrinking())
+
+
+def test_chunks_without_rows_are_left_out():
+    X = two_clusters()
+    whole = EMMixture(2, n_init=2, random_state=0).fit(X)
+    mixture = EMMixture(2, n_init=2, random_state=0).fit([X[:0], X[:100], X[:0], X[100:]])
+    assert_array_equal(mixture.weights_, whole.weights_)
+    assert_array_equal(mixture.predict([X[:5], X[:0]]), whole.predict(X[:5]))
+    with pytest.raises(ValueError, match="without rows in any"):
+        EMMixture(2).fit([X[:0], X[:0]])
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_chunks_of_labels_that_lack_a_column(library):
+    frame = pd.DataFrame({"n": list("ab") * 50, "x": list("cd") * 50})
+    make = {"pandas": lambda f: f, "polars": pl.from_pandas, "pyarrow": pa.Table.from_pandas}
+    chunks = [make[library](frame[:50]), make[library](frame[50:][["x"]])]
+    with pytest.raises(ValueError, match=r"\['x'\], where the first has \['n', 'x'\]"):
+        EMMixture(2, family="categorical").fit(chunks)
+
+
+def test_lists_of_tables_of_arrow():
+    table = pa.table({"a": two_clusters()[::5, 0], "g": ["x", "y"] * 100})
+    family = Columns.from_frame(table, verbose=0)
+    whole = EMMixture(2, family=family, n_init=2, random_state=0).fit(table)
+    for chunks in ([table[:100], table[100:]], table.to_batches(max_chunksize=70)):
+        streamed = EMMixture(2, family=family, n_init=2, random_state=0).fit(chunks)
+        assert streamed.score(table) == whole.score(table)
+    drawn, _ = whole.sample(5, random_state=0)
+    assert list(drawn.columns) == ["a", "g"]
+    assert np.isfinite(whole.score(drawn))
+
+
+def test_streams_may_lack_columns_that_were_left_out():
+    frame = pd.DataFrame({"id": list("ab") * 100, "x": two_clusters()[::5, 0]})
+    columns = Columns([("x", "gaussian", ["x"])], remainder="drop")
+    mixture = EMMixture(2, family=columns, n_init=2, random_state=0).fit(frame)
+    part = frame[["x"]]
+    assert_array_equal(mixture.predict([part[:10], part[10:]]), mixture.predict(frame))
+
+
+def test_keys_of_64_bits_stay_apart_beside_a_gap():
+    keys = [2**62 + 1, 2**62 + 2, 2**62 + 3, 2**62 + 1]
+    whole = pd.DataFrame({"id": keys})
+    gap = pd.DataFrame({"id": pd.array([*keys[:3], None], dtype="Int64")})
+    mixture = EMMixture(1, family="categorical").fit(whole)
+    expected = np.log([0.5, 0.25, 0.25, 1.0])
+    assert_allclose(mixture.score_samples(gap), expected, rtol=1e-12)
+    polars = pl.DataFrame({"id": [*keys[:3], None]})
+    for data in (gap, polars, [whole, gap]):
+        fitted = EMMixture(1, family="categorical").fit(data)
+        assert fitted.family_.levels == (tuple(sorted(set(keys))),)
+
+
+def test_batches_of_another_model_are_refused():
+    X = two_clusters()
+    mixture = EMMixture(2, n_init=2, random_state=0).partial_fit(X)
+    with pytest.raises(ValueError, match="n_components=5, but the mixture to go on with has 2"):
+        mixture.set_params(n_components=5).partial_fit(X)
+    with pytest.raises(ValueError, match="components of Gaussian"):
+        mixture.set_params(n_components=2, family="poisson").partial_fit(np.abs(X).round())
+
+
+def test_what_underflows_is_no_error():
+    X = np.random.default_rng(0).poisson(np.repeat([[1.0], [1000.0]], 150, axis=0)) + 1.0
+    with np.errstate(all="raise"):
+        for family in ("poisson", "negative_binomial", "inverse_gaussian", "gamma"):
+            mixture = EMMixture(2, family=family, n_init=2, random_state=0).fit(X)
+            assert np.isfinite(mixture.score(X))
