@@ -15,7 +15,7 @@ from typing import Any
 
 from sklearn_genmodel._validation import check_number
 
-__all__ = ["Checkpoint", "Checkpoints"]
+__all__ = ["Checkpoint"]
 
 FORMAT = "sklearn_genmodel checkpoint 1"
 # What pickle raises for bytes that are no pickle.
