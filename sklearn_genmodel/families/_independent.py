@@ -181,7 +181,19 @@ class IndependentColumns(Family):
         weights = np.ones(len(X)) if sample_weight is None else sample_weight
         (stats,) = self.suffstats(X, weights[:, None])
         means = stats[:-1] / np.maximum(stats[-1], TINY)
-        return type(self)(**{**self.get_params(), "prior": resolved_prior(self.prior, means)})
+        prior = resolved_prior(self.prior, means)
+        if len(means) == 1 and isinstance(self.prior, tuple):
+            self._check_prior_means(prior.means[0])
+        return type(self)(**{**self.get_params(), "prior": prior})
+
+    def _check_prior_means(self, means: Array) -> None:
+        """Refuse means of values that no values have."""
+        for column, own in enumerate(self.column_supports(len(means))):
+            if not own.low <= means[column] <= own.high:
+                raise ValueError(
+                    f"prior={self.prior!r}: the mean {means[column]:g} of column {column} is none "
+                    f"of values each of which is {own.description}."
+                )
 
     def log_prior(self, params: Any) -> Array | float:
         """Log-likelihood of the pseudo-observations, base measure left out."""

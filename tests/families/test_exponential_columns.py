@@ -266,3 +266,19 @@ def test_binomial_trials():
         EMMixture(1, family=Binomial(0)).fit(X)
     with pytest.raises(ValueError, match="n_trials has shape"):
         EMMixture(1, family=Binomial((3, 5, 7))).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("family", "message"),
+    [
+        (Bernoulli((4.0, 2.0)), "the mean 2 of column 0 is none of values"),
+        (Poisson((1.0, [[1.0, -1.0]])), "the mean -1 of column 1 is none of values"),
+    ],
+    ids=["bernoulli", "poisson"],
+)
+def test_a_prior_mean_that_no_values_have_is_refused(family, message):
+    X = (np.random.default_rng(0).random((50, 2)) < 0.5).astype(float)
+    with pytest.raises(ValueError, match=message):
+        EMMixture(2, family=family).fit(X)
+    for allowed in (0.3, 1.0):
+        EMMixture(1, family=type(family)((4.0, allowed))).fit(X)
