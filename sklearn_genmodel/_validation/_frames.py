@@ -135,23 +135,30 @@ def loaded(X: Any) -> Any:
     return X.to_pandas() if is_arrow else X
 
 
-def with_columns(frame: Any, names: list[Any]) -> Any:
-    """A frame with columns of these names, missing values in those that it lacks.
+def with_columns(frame: Any, names: list[Any], optional: set[Any]) -> Any:
+    """A frame with missing values in columns that it may lack, if it lacks no others.
 
     Parameters
     ----------
     frame : DataFrame
     names : list
+        Of all columns.
+    optional : set
+        Names of those that may be missing.
 
     Returns
     -------
     frame : DataFrame
+        The same where it has all columns, or others than these.
     """
+    present = set(frame.columns)
+    needed = [name for name in names if name in present or name not in optional]
+    if len(needed) == len(names) or needed != list(frame.columns):
+        return frame
     if not _is_polars(frame):
         return frame.reindex(columns=names)
     null = sys.modules["polars"].lit(None)
-    own = set(frame.columns)
-    return frame.select([name if name in own else null.alias(name) for name in names])
+    return frame.select([name if name in present else null.alias(name) for name in names])
 
 
 def _exceeds_floats(lowest: Any, highest: Any) -> bool:

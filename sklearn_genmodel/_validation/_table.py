@@ -144,7 +144,9 @@ def read_table(
     if hasattr(X, "columns"):
         if not len(X.columns):
             raise ValueError("Found array with 0 feature(s) while a minimum of 1 is required.")
-        X = _with_ignored(X, getattr(estimator, "feature_names_in_", ()), supports)
+        names = getattr(estimator, "feature_names_in_", ())
+        ignored = {name for name, own in zip(names, supports, strict=False) if own.levels == ()}
+        X = with_columns(X, list(names), ignored)
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         if not len(X):
             raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
@@ -153,15 +155,6 @@ def read_table(
     source = X if sparse_or_array else np.asarray(X, dtype=object)
     checked = validate_data(estimator, source, reset=reset, dtype=None, ensure_all_finite=False)
     return Table(checked, tuple(range(checked.shape[1])))
-
-
-def _with_ignored(X: Any, names: Sequence[str], supports: Sequence[CodedSupport]) -> Any:
-    """A frame with the columns of a fit, if it lacks none but some that have no levels."""
-    ignored = {name for name, own in zip(names, supports, strict=False) if own.levels == ()}
-    present = set(X.columns)
-    needed = [name for name in names if name in present or name not in ignored]
-    lacking = len(needed) < len(names) and needed == list(X.columns)
-    return with_columns(X, list(names)) if lacking else X
 
 
 def encode_table(table: Table, supports: Sequence[CodedSupport], names: Sequence[str]) -> Array:

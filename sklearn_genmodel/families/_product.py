@@ -279,10 +279,9 @@ class Product(Composite):
                 [j for j, c in enumerate(own_columns.tolist()) if c in place], dtype=int
             )
             if len(kept):
-                whole = len(kept) == len(own_columns)
-                derived, derived_params = (
-                    (family, own) if whole else derive(family, own, kept, own_columns)
-                )
+                derived, derived_params = family, own
+                if len(kept) < len(own_columns):
+                    derived, derived_params = derive(family, own, kept, own_columns)
                 positions = np.array([place[column] for column in own_columns[kept].tolist()])
                 parts.append(Part(name, derived, positions))
                 groups.append(derived_params)
