@@ -67,7 +67,7 @@ def log_normalize(log_joint: Array) -> tuple[Array, Array]:
     several = log_joint.shape[-2] > 1
     if several and log_joint.min(initial=0.0) > -MODERATE and log_joint.max(initial=0.0) < MODERATE:
         posterior = np.exp(log_joint, out=log_joint)
-        total = posterior.sum(axis=-2)
+        total = np.ones(posterior.shape[-2]) @ posterior
         posterior *= np.reciprocal(total)[..., None, :]
         return np.log(total, out=total), posterior
     largest = log_joint.max(axis=-2)
@@ -76,7 +76,7 @@ def log_normalize(log_joint: Array) -> tuple[Array, Array]:
         largest[impossible] = 0.0
     log_joint -= largest[..., None, :]
     posterior = np.exp(log_joint, out=log_joint)
-    total = posterior.sum(axis=-2)
+    total = np.ones(posterior.shape[-2]) @ posterior
     if impossible is not None:
         total[impossible] = 1.0
     posterior *= np.reciprocal(total)[..., None, :]

@@ -16,21 +16,21 @@ from sklearn_genmodel.families._prior import Prior, known_prior, resolved_prior
 __all__ = ["IndependentColumns"]
 
 
-class PreparedColumns(NamedTuple):
-    """Statistics of a block of rows as they lie, t_1, t_2, ..., (n_rows, n_features) each."""
+class RowsAsTheyLie(NamedTuple):
+    """Statistics of a block of complete rows, t_1, t_2, ..., (n_rows, n_features) each."""
 
     statistics: tuple[Array, ...]
 
 
-class MaskedColumns(NamedTuple):
-    """Statistics of rows some values of which are missing, and where they were observed.
+class LaidOut(NamedTuple):
+    """Statistics of a block of rows column by column, and where they were observed.
 
-    ``values`` has shape (n_statistics * n_features, n_rows), 0 where a value is missing; ``seen``,
-    (n_features, n_rows), is 1 where one was observed.
+    ``values`` has shape (n_statistics * n_features + n_seen, n_rows): the statistics, 0 where a
+    value is missing, and then 1 where one was observed: a row for every column, or, if nothing is
+    missing, one for all.
     """
 
     values: Array
-    seen: Array
 
 
 class IndependentColumns(Family):
@@ -128,7 +128,11 @@ class IndependentColumns(Family):
 
     def suffstats(self, X: Array, resp: Array, params: Any = None) -> Array:
         """Weighted sums and counts, (n_components, n_statistics + 1, n_features)."""
-        return _moments(resp.T, self._prepared(X))
+        statistics = self.statistics(X)
+        rows = self._prepared(X, statistics)
+        if isinstance(rows, LaidOut):
+            return _laid_out_moments(resp.T, rows, len(statistics), X.shape[1])
+        return _moments(resp.T, rows)
 
     def m_step(self, stats: Array) -> Any:
         """From the weighted means of the statistics observed, pseudo-observations included."""
@@ -154,23 +158,25 @@ class IndependentColumns(Family):
 
     def prepare(self, X: Array) -> Any:
         """The statistics of the rows."""
-        return self._prepared(X)
+        return self._prepared(X, self.statistics(X))
 
     def kernel(self, params: Any) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
         *linear, constant = self.coefficients(params)
-        coefficients, constants = np.concatenate(linear, axis=1), constant.sum(axis=1)[:, None]
+        complete = np.concatenate([*linear, constant.sum(axis=1, keepdims=True)], axis=1)
 
-        def block(rows: PreparedColumns | MaskedColumns) -> tuple[Array, Accumulate]:
-            if isinstance(rows, MaskedColumns):
-                log_prob = wide_product(coefficients, rows.values)
-                log_prob += wide_product(constant, rows.seen)
-            else:
+        def block(rows: RowsAsTheyLie | LaidOut) -> tuple[Array, Accumulate]:
+            if isinstance(rows, RowsAsTheyLie):
                 pairs = zip(linear, rows.statistics, strict=True)
                 products = [_coefficients_times(own, values) for own, values in pairs]
                 log_prob = sum(products[1:], products[0])
-                log_prob += constants
-            return log_prob, lambda resp: _moments(resp, rows)
+                log_prob += complete[:, -1:]
+                return log_prob, lambda resp: _moments(resp, rows)
+            known = complete.shape[1] == len(rows.values)
+            coefficients = complete if known else np.concatenate([*linear, constant], axis=1)
+            log_prob = wide_product(coefficients, rows.values)
+            shape = len(linear), constant.shape[1]
+            return log_prob, lambda resp: _laid_out_moments(resp, rows, *shape)
 
         return block
 
@@ -219,12 +225,16 @@ class IndependentColumns(Family):
         """The marginal distribution: the columns are independent."""
         return self.marginal(params, np.flatnonzero(np.isnan(x)))
 
-    def _prepared(self, X: Array) -> PreparedColumns | MaskedColumns:
-        statistics, missing = self.statistics(X), np.isnan(X.T)
+    def _prepared(self, X: Array, statistics: tuple[Array, ...]) -> RowsAsTheyLie | LaidOut:
+        """Rows that follow each other in memory are not turned for this pass alone."""
+        missing = np.isnan(X.T)
         if not missing.any():
-            return PreparedColumns(statistics)
+            if not X.flags.f_contiguous:
+                return RowsAsTheyLie(statistics)
+            values = [statistic.T for statistic in statistics]
+            return LaidOut(np.concatenate([*values, np.ones((1, len(X)))]))
         values = [np.where(missing, 0.0, statistic.T) for statistic in statistics]
-        return MaskedColumns(np.concatenate(values), 1.0 - missing)
+        return LaidOut(np.concatenate([*values, 1.0 - missing]))
 
 
 def check_all_or_none(name: str, n_fields: int, constraints: Constraints) -> None:
@@ -246,12 +256,19 @@ def _coefficients_times(coefficients: Array, values: Array) -> Array:
     return np.ascontiguousarray((values @ coefficients.T).T)
 
 
-def _moments(resp: Array, rows: PreparedColumns | MaskedColumns) -> Array:
-    """Weighted sums of the statistics and counts, (n_components, n_statistics + 1, n_features)."""
+def _laid_out_moments(resp: Array, rows: LaidOut, n_statistics: int, n_features: int) -> Array:
+    """As `_moments`."""
     # In this order the long dimension is the one that BLAS adds up fastest.
-    if isinstance(rows, MaskedColumns):
-        sums = thin_product(rows.values, resp.T).T.reshape(len(resp), -1, len(rows.seen))
-        return np.concatenate([sums, thin_product(rows.seen, resp.T).T[:, None]], axis=1)
+    sums = thin_product(rows.values, resp.T).T
+    stats = np.empty((len(resp), n_statistics + 1, n_features))
+    size = n_statistics * n_features
+    stats[:, :-1] = sums[:, :size].reshape(len(resp), n_statistics, n_features)
+    stats[:, -1] = sums[:, size:]
+    return stats
+
+
+def _moments(resp: Array, rows: RowsAsTheyLie) -> Array:
+    """Weighted sums of the statistics and counts, (n_components, n_statistics + 1, n_features)."""
     parts = [thin_product(values.T, resp.T).T for values in rows.statistics]
     counts = np.broadcast_to(resp.sum(axis=1, keepdims=True), parts[0].shape)
     return np.stack([*parts, counts], axis=1)
