@@ -1,6 +1,7 @@
 """Generative models for scikit-learn: mixtures fitted by EM, and variational autoencoders."""
 
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 from sklearn_genmodel import callbacks, datasets, families
@@ -15,16 +16,11 @@ def __getattr__(name: str) -> Any:
     """Import what needs torch when it is first asked for."""
     if name != "VAEEstimator":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        from sklearn_genmodel.vae import VAEEstimator
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise ModuleNotFoundError(
-            "VAEEstimator needs PyTorch: pip install 'sklearn-genmodel[torch]'.", name="torch"
-        ) from error
+    from sklearn_genmodel.vae import VAEEstimator
+
     return VAEEstimator
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "VAEEstimator"])
+    # What reads all names, as `help` does, would stumble over one that cannot be imported.
+    return sorted([*__all__, *(["VAEEstimator"] if find_spec("torch") else [])])

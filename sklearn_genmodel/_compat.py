@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import numbers
 import re
 from collections.abc import Callable, Iterable
@@ -136,12 +137,16 @@ def full_repr(estimator: Any) -> str:
         return str(estimator.__repr__(N_CHAR_MAX=UNLIMITED))
 
 
-def stable_repr(value: Any) -> str:
+def stable_repr(value: Any, within: tuple[Any, ...] = ()) -> str:
     """Representation without addresses in memory, which differ from process to process.
+
+    Functions without a name are told apart by what they do, objects by what they hold.
 
     Parameters
     ----------
     value : object
+    within : tuple, default=()
+        What holds the value, and is not looked at again if the value holds it.
 
     Returns
     -------
@@ -149,12 +154,23 @@ def stable_repr(value: Any) -> str:
     """
     with np.printoptions(threshold=UNLIMITED, floatmode="unique"):
         text = full_repr(value) if hasattr(value, "get_params") else repr(value)
-    code = getattr(value, "__code__", None)
-    if code is not None:
-        # Two functions without a name are told apart by what they do.
-        done = code.co_code + repr((code.co_consts, code.co_names)).encode()
-        text += hashlib.sha256(ADDRESS.sub("", repr(done)).encode()).hexdigest()
+    if not any(value is holder for holder in within):
+        told = [stable_repr(part, (*within, value)) for part in _parts_of(value)]
+        text += hashlib.sha256("".join(told).encode()).hexdigest() if told else ""
     return ADDRESS.sub("", text)
+
+
+def _parts_of(value: Any) -> list[Any]:
+    """What a function or a callable object does, and with what."""
+    if inspect.ismethod(value):
+        return [value.__func__, value.__self__]
+    if inspect.isfunction(value):
+        code = value.__code__
+        done = code.co_code, code.co_consts, code.co_names
+        held = inspect.getclosurevars(value).nonlocals
+        return [*done, value.__defaults__, value.__kwdefaults__, *held.items()]
+    is_object = callable(value) and not isinstance(value, type) and ADDRESS.search(repr(value))
+    return list(getattr(value, "__dict__", {}).items()) if is_object else []
 
 
 def describe_fit(estimator: Any, rng: np.random.Generator, start: Iterable[Any] = ()) -> str:

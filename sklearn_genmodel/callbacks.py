@@ -26,6 +26,7 @@ UNREADABLE = (
     ImportError,
     IndexError,
     KeyError,
+    OverflowError,
     TypeError,
     ValueError,
 )
@@ -124,7 +125,8 @@ class Checkpoint:
     def save(self, fingerprint: str, state: Any) -> None:
         """Save the state, if it is time to.
 
-        A disk that is full does not end the fit: a warning is given, once, and the last file stays.
+        A disk that is full does not end the fit, nor does what cannot be pickled: a warning is
+        given, once, and the last file stays.
 
         Parameters
         ----------
@@ -136,19 +138,22 @@ class Checkpoint:
         content = {"format": FORMAT, "fingerprint": fingerprint, "state": state}
         try:
             self._replace(pickle.dumps(content))
-        except OSError as error:
-            if not self._warned:
-                warnings.warn(
-                    f"The checkpoint could not be saved: {error}. The fit goes on without it.",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
-            self._warned = True
+        except (OSError, pickle.PicklingError, AttributeError, TypeError) as error:
+            self._warn(f"The checkpoint could not be saved: {error}. The fit goes on without it.")
         self._last_saved = time.monotonic()
 
     def finish(self) -> None:
         """Remove the file of a fit that has come to its end."""
-        self.path.unlink(missing_ok=True)
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            self._warn(f"The checkpoint could not be removed: {error}.")
+
+    def _warn(self, message: str) -> None:
+        """Once a fit."""
+        if not self._warned:
+            warnings.warn(message, RuntimeWarning, stacklevel=3)
+        self._warned = True
 
     def _replace(self, content: bytes) -> None:
         with tempfile.NamedTemporaryFile(dir=self.path.parent, delete=False) as file:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "LARGEST_EXACT",
     "FrameSchema",
     "column_values",
     "declared_levels",
@@ -191,6 +192,11 @@ def _pandas_frame(pandas: Any, data: dict[Any, NDArray[Any]], dtypes: dict[Any, 
         kind = dtypes[name].kind if values.dtype != object else "O"
         whole = _whole(values, f"{kind}{dtypes[name].itemsize}") if kind in "iu" else values
         fitted[name] = np.round(whole) if kind == "b" else whole
+        # Labels that are numbers come as floats.
+        categories = np.asarray(getattr(dtypes[name], "categories", None))
+        if categories.dtype.kind in "iufb" and np.isin(fitted[name], categories).all():
+            labels = fitted[name].astype(categories.dtype)
+            fitted[name] = pandas.Categorical(labels, dtype=dtypes[name])
     kept = {name: dtypes[name] for name in data if _holds(fitted[name], dtypes[name].kind)}
     return pandas.DataFrame(fitted).astype(kept)
 
@@ -222,9 +228,9 @@ def _whole(values: NDArray[Any], integer: str) -> NDArray[Any]:
     return np.clip(np.round(values), float(range_of.min), highest)
 
 
-def _holds(values: NDArray[Any], kind: str) -> bool:
+def _holds(values: Any, kind: str) -> bool:
     """Whether a column type can hold these: numbers are no labels, and few are truth values."""
-    if values.dtype == object or kind in "iuf":
+    if not isinstance(values, np.ndarray) or values.dtype == object or kind in "iuf":
         return True
     return kind == "b" and bool(np.isin(values, (0.0, 1.0)).all())
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from os import PathLike
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ __all__ = [
     "check_supports",
     "column_names",
     "refuse_times",
+    "refuse_unread",
     "without_mask",
 ]
 
@@ -77,6 +79,7 @@ def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool) -> Array
         For anything else that is not a table of finite numbers; the message names the column.
     """
     refuse_lazy("X", X)
+    refuse_unread(X)
     refuse_times(X)
     check_names(X)
     X = without_mask(X)
@@ -180,12 +183,32 @@ def _check_observed(X: Array, names: list[str]) -> None:
             raise ValueError(f"Column {names[column]} holds nothing but NaN: drop the column.")
 
 
-def refuse_times(X: Any) -> None:
+def refuse_unread(X: Any) -> None:
+    """Raise for what holds or names a table but is none: paths, dicts, iterators."""
+    if isinstance(X, (str, PathLike)):
+        raise TypeError(
+            f"X is the path {str(X)!r}: pass what the file holds, as pandas.read_csv or numpy.load "
+            "return it."
+        )
+    if isinstance(X, Mapping) and not hasattr(X, "toarray"):
+        raise TypeError(f"X is a {type(X).__name__}: pass pandas.DataFrame(X), or an array.")
+    if isinstance(X, Iterator):
+        raise TypeError(
+            f"X is a {type(X).__name__}, which can be read once: pass an array or a frame; batches "
+            "go to partial_fit, one at a time."
+        )
+
+
+def refuse_times(X: Any, ignored: Collection[int] = ()) -> None:
     """Raise for columns of dates and times, which conversion would turn into huge numbers."""
     dtypes = getattr(X, "dtypes", getattr(X, "dtype", ()))
     listed = list(dtypes) if np.iterable(dtypes) else [dtypes]
-    for column, dtype in zip(getattr(X, "columns", range(len(listed))), listed, strict=False):
-        if any(word in str(dtype).lower() for word in ("date", "time", "duration", "period")):
+    names = getattr(X, "columns", range(len(listed)))
+    for place, (column, dtype) in enumerate(zip(names, listed, strict=False)):
+        # What follows in parentheses may be labels of the user's.
+        kind = str(dtype).partition("(")[0].lower()
+        is_time = any(word in kind for word in ("date", "time", "duration", "period"))
+        if is_time and place not in ignored:
             raise TypeError(
                 f"Column {column!r} holds dates or times ({dtype}): turn them into numbers whose "
                 "unit and origin you choose, or drop the column."
@@ -194,8 +217,9 @@ def refuse_times(X: Any) -> None:
 
 def check_names(X: Any) -> None:
     """Raise for a frame in which several columns have one name."""
-    # Those of pyarrow have columns that are no names.
-    counts = Counter(getattr(X, "column_names", getattr(X, "columns", ())))
+    # Those of pyarrow have columns that are no names, and frames may have one of any name.
+    is_arrow = type(X).__module__.startswith("pyarrow")
+    counts = Counter(getattr(X, "column_names" if is_arrow else "columns", ()))
     name, count = counts.most_common(1)[0] if counts else ("", 0)
     if count > 1:
         raise ValueError(

@@ -153,7 +153,9 @@ def _filled(chunks: Iterable[Any]) -> Iterator[Any]:
 
 
 def _is_empty(chunk: Any) -> bool:
-    return getattr(chunk, "num_rows", getattr(chunk, "shape", (1,))[:1]) in (0, (0,))
+    # Tables and batches of pyarrow have a shape, as arrays and frames have.
+    shape = getattr(chunk, "shape", ())
+    return isinstance(shape, tuple) and shape[:1] == (0,)
 
 
 def spooled(chunks: Iterable[Array]) -> FileRows:

@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_genmodel._validation._arguments import refuse_lazy
 from sklearn_genmodel._validation._frames import (
+    LARGEST_EXACT,
     FrameSchema,
     column_values,
     declared_levels,
@@ -19,7 +20,12 @@ from sklearn_genmodel._validation._frames import (
     loaded,
     with_columns,
 )
-from sklearn_genmodel._validation._rows import check_names, refuse_times, without_mask
+from sklearn_genmodel._validation._rows import (
+    check_names,
+    refuse_times,
+    refuse_unread,
+    without_mask,
+)
 
 __all__ = ["CodedSupport", "Table", "decode_rows", "encode_table", "read_table"]
 
@@ -75,9 +81,9 @@ class Table:
     def levels(self, position: int) -> tuple[Any, ...]:
         """Distinct values of a column: in the order it declares, if any, or else sorted."""
         if self.read is not None:
-            chunks = (self._like_first(chunk) for chunk in self.read())
+            chunks = (self._like_first(*pair) for pair in enumerate(self.read()))
             found = {level for chunk in chunks for level in chunk.levels(position)}
-            return _in_order(found, self._declared(position))
+            return _in_order(_as_integers(found), self._declared(position))
         values = self.values(position)
         if values.dtype.kind in "fc":
             return tuple(np.unique(values[~np.isnan(values)]).tolist())
@@ -92,16 +98,20 @@ class Table:
         places = tuple(self._place(position) for position in positions)
         return Table(self.source, names, places, self.read)
 
-    def _like_first(self, chunk: Any) -> Table:
+    def _like_first(self, number: int, chunk: Any) -> Table:
         """Another chunk of the stream, which must have as many columns."""
-        shapes = np.shape(chunk), np.shape(self.source)
+        source = _source(chunk)
+        shapes = np.shape(source), np.shape(self.source)
         if len(shapes[0]) != 2 or shapes[0][1] != shapes[1][1]:
-            listed = list(getattr(chunk, "columns", ())) or f"shape {shapes[0]}"
-            raise ValueError(
-                f"A chunk of the stream has {listed}, where the first has {list(self.names)}: all "
-                "must have the same columns."
+            one, first = (
+                list(getattr(table, "columns", ())) or f"shape {np.shape(table)}"
+                for table in (source, self.source)
             )
-        return Table(chunk, self.names, self.positions)
+            raise ValueError(
+                f"Chunk {number} of the stream has {one}, where the first has {first}: all must "
+                "have the same columns."
+            )
+        return Table(source, self.names, self.positions)
 
     def _declared(self, position: int) -> tuple[Any, ...] | None:
         """Levels in the order that the type of a column declares."""
@@ -136,11 +146,7 @@ def read_table(
     ValueError
         If X has no rows, is not two-dimensional, or its columns are not those of the fit.
     """
-    refuse_lazy("X", X)
-    X = loaded(X)
-    refuse_times(X)
-    check_names(X)
-    X = without_mask(X)
+    X = _source(X)
     if hasattr(X, "columns"):
         if not len(X.columns):
             raise ValueError("Found array with 0 feature(s) while a minimum of 1 is required.")
@@ -151,10 +157,19 @@ def read_table(
         if not len(X):
             raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
         return Table(X, tuple(X.columns))
-    sparse_or_array = hasattr(X, "dtype") or hasattr(X, "toarray")
-    source = X if sparse_or_array else np.asarray(X, dtype=object)
-    checked = validate_data(estimator, source, reset=reset, dtype=None, ensure_all_finite=False)
+    checked = validate_data(estimator, X, reset=reset, dtype=None, ensure_all_finite=False)
     return Table(checked, tuple(range(checked.shape[1])))
+
+
+def _source(X: Any) -> Any:
+    """A table as an array or a frame, None where a list has None and where values are masked."""
+    refuse_lazy("X", X)
+    refuse_unread(X)
+    X = loaded(X)
+    check_names(X)
+    X = without_mask(X)
+    has_types = any(hasattr(X, name) for name in ("columns", "dtype", "toarray"))
+    return X if has_types else np.asarray(X, dtype=object)
 
 
 def encode_table(table: Table, supports: Sequence[CodedSupport], names: Sequence[str]) -> Array:
@@ -182,12 +197,13 @@ def encode_table(table: Table, supports: Sequence[CodedSupport], names: Sequence
     numeric = not table.is_frame and source.dtype.kind in "fiub"
     if numeric and all(support.levels is None for support in supports):
         return np.asarray(source, dtype=source.dtype if source.dtype.kind == "f" else np.float64)
-    columns = [
-        _numbers(table.values(j), name)
-        if support.levels is None
-        else _codes(table.values(j), support, name)
-        for j, (support, name) in enumerate(zip(supports, names, strict=True))
-    ]
+    ignored = {j for j, support in enumerate(supports) if support.levels == ()}
+    refuse_times(source, ignored)
+    columns = [np.zeros(len(source))] * len(names)
+    for j in set(range(len(names))) - ignored:
+        values, support = table.values(j), supports[j]
+        is_number = support.levels is None
+        columns[j] = _numbers(values, names[j]) if is_number else _codes(values, support, names[j])
     return np.stack(columns, axis=1)
 
 
@@ -226,9 +242,8 @@ def _labels(codes: Array, levels: tuple[Any, ...]) -> NDArray[Any]:
     known[:-1] = levels
     positions = np.where(np.isnan(codes), len(levels), codes).astype(np.intp)
     labels = known[np.minimum(positions, len(levels))]
-    kinds = {type(level) for level in levels}
     complete = positions.max(initial=0) < len(levels)
-    return labels.astype(np.float64) if complete and kinds <= {int, float} else labels
+    return labels.astype(np.float64) if complete and all(map(_is_double, levels)) else labels
 
 
 def _codes(values: NDArray[Any], support: CodedSupport, name: str) -> Array:
@@ -290,6 +305,21 @@ def _without_missing(column: NDArray[Any]) -> NDArray[Any]:
     return cleaned
 
 
+def _is_double(level: Any) -> bool:
+    """Whether a label is a number, and not a key of so many digits that a double loses some."""
+    return type(level) is float or (type(level) is int and abs(level) <= LARGEST_EXACT)
+
+
+def _as_integers(found: set[Any]) -> set[Any]:
+    """Labels with whole numbers as integers, where there are some that are no doubles.
+
+    Chunks with gaps hold them as floats, others as they are.
+    """
+    if not any(type(level) is int and not _is_double(level) for level in found):
+        return found
+    return {int(x) if type(x) is float and x.is_integer() else x for x in found}
+
+
 def _in_order(found: set[Any], declared: tuple[Any, ...] | None) -> tuple[Any, ...]:
     if declared is not None and found <= set(declared):
         return tuple(level for level in declared if level in found)
@@ -298,5 +328,7 @@ def _in_order(found: set[Any], declared: tuple[Any, ...] | None) -> tuple[Any, .
 
 def _sort_key(level: Any) -> tuple[str, Any]:
     """Numbers by size, other things by type and then among themselves."""
-    number = isinstance(level, (bool, int, float))
-    return ("", level) if number else (type(level).__name__, level)
+    if isinstance(level, (bool, int, float)):
+        return "", level
+    # Complex numbers have no order.
+    return type(level).__name__, repr(level) if isinstance(level, complex) else level

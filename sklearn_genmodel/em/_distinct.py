@@ -136,10 +136,10 @@ def fingerprint(rows: Rows) -> str:
     fingerprint : str
     """
     ordered = _hashes(rows) * np.arange(1, len(rows) + 1, dtype=np.uint64)
-    weighted = rows.weights @ np.arange(1.0, len(rows) + 1.0)
-    known = b"" if rows.resp_prior is None else np.ascontiguousarray(rows.resp_prior).tobytes()
-    told = hashlib.sha256(known).hexdigest()[:16]
-    return f"{rows.X.shape} {ordered.sum(dtype=np.uint64):016x} {weighted!r} {told}"
+    told = hashlib.sha256(np.ascontiguousarray(rows.weights).data)
+    if rows.resp_prior is not None:
+        told.update(np.ascontiguousarray(rows.resp_prior).data)
+    return f"{rows.X.shape} {ordered.sum(dtype=np.uint64):016x} {told.hexdigest()[:32]}"
 
 
 def distinct_rows(X: Array, sample_weight: Array | None) -> tuple[Array, Array]:

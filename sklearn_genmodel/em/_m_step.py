@@ -29,7 +29,7 @@ class MStep:
     concentration : float, default=1.0
         Of the symmetric Dirichlet prior of the mixing weights; 1 is maximum likelihood.
     fixed_weights : ndarray of shape (n_components,), optional
-        Mixing weights that are not estimated.
+        Mixing weights that are not estimated, NaN where they are.
     constraints : Constraints, optional
         What is fixed or tied among the parameters of the components.
     """
@@ -42,12 +42,16 @@ class MStep:
         """Most probable weights given expected counts, (..., n_components) both.
 
         weight_k = max(count_k + concentration - 1, 0) / sum over all k of the same
+
+        Those that are estimated share what the fixed ones leave.
         """
-        if self.fixed_weights is not None:
-            return np.broadcast_to(self.fixed_weights, counts.shape).copy()
         raised = np.maximum(counts + (self.concentration - 1.0), TINY)
-        weights: Array = raised / raised.sum(axis=-1, keepdims=True)
-        return weights
+        fixed = self._fixed(counts.shape[-1])
+        free = np.isnan(fixed)
+        raised = np.where(free, raised, 0.0)
+        left = 1.0 - fixed[~free].sum()
+        shares = raised / np.maximum(raised.sum(axis=-1, keepdims=True), TINY)
+        return np.where(free, left * shares, fixed)
 
     def params(self, family: Family, stats: Any) -> Any:
         """Most probable parameters of the components given expected statistics."""
@@ -57,15 +61,23 @@ class MStep:
 
     def log_prior(self, weights: Array) -> Array | float:
         """Log-density of the prior of the weights up to a constant, one for each mixture, (...)."""
-        if self.concentration == 1.0 or self.fixed_weights is not None:
+        if self.concentration == 1.0:
             return 0.0
-        total = np.log(np.maximum(weights, TINY)).sum(axis=-1)
+        free = np.isnan(self._fixed(weights.shape[-1]))
+        total = np.log(np.maximum(weights[..., free], TINY)).sum(axis=-1)
         return np.asarray((self.concentration - 1.0) * total)
 
     def n_constraints(self, family: Family) -> int:
         """How many free parameters fewer there are than components and weights have."""
-        held = 0 if self.fixed_weights is None else len(self.fixed_weights) - 1
+        held = 0
+        if self.fixed_weights is not None:
+            held = len(self.fixed_weights) - max(int(np.isnan(self.fixed_weights).sum()), 1)
         return held + (0 if self.constraints is None else family.n_constraints(self.constraints))
+
+    def _fixed(self, n_components: int) -> Array:
+        """Weights that are held, NaN where they are free."""
+        free = np.full(n_components, np.nan)
+        return free if self.fixed_weights is None else self.fixed_weights
 
     @property
     def dense(self) -> MStep:

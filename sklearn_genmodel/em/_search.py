@@ -126,8 +126,9 @@ class Search:
         X = self.rows.X
         varies = np.nanmin(X, axis=0) < np.nanmax(X, axis=0)
         deviations = np.where(varies, np.nanstd(X, axis=0), np.inf)
-        means = self.family.mean(theta.params) / deviations
-        apart = np.nan_to_num(np.abs(means[:, None] - means)).max(axis=2)
+        # A mean may be infinite; two that are both are alike.
+        means = np.nan_to_num(self.family.mean(theta.params)) / deviations
+        apart = np.abs(means[:, None] - means).max(axis=2)
         return bool((apart[np.triu_indices(len(means), 1)] < TWINS).any())
 
     def _tell(self, what: str, best: Contender) -> None:

@@ -22,6 +22,7 @@ from sklearn_genmodel.families._packed_labels import (
     packed_width,
     places_of,
 )
+from sklearn_genmodel.families._parameter_checks import check_distributions
 from sklearn_genmodel.families._support import Support, listed
 
 __all__ = ["Categorical", "CategoricalParams"]
@@ -105,6 +106,12 @@ class Categorical(ExponentialFamily):
             Support(listed(labels), 0.0, len(labels), levels=labels, unseen=self._smooth)
             for labels in levels
         )
+
+    def floats(self, params: Any) -> Any:
+        """Parameters that a user wrote down: probabilities of a column sum to 1."""
+        params = super().floats(params)
+        check_distributions("probs", params.probs)
+        return params
 
     def features(self, X: Array) -> Array:
         """A row of ones, and an indicator of every level of every column; missing: none is 1."""

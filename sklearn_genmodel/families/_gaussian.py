@@ -21,6 +21,7 @@ from sklearn_genmodel.families._normal._moments import Moments, gaussian_kernel
 from sklearn_genmodel.families._normal._observed import observed_moments
 from sklearn_genmodel.families._normal._side_by_side import SideBySide
 from sklearn_genmodel.families._normal._update import update
+from sklearn_genmodel.families._parameter_checks import check_symmetric
 
 __all__ = ["Gaussian", "GaussianParams"]
 
@@ -166,10 +167,8 @@ class Gaussian(Elliptical):
                 "covariance_type, such as 'tied'."
             )
         matrices = held.get("covariances", np.zeros(0))
-        if matrices.ndim == 3 and not np.allclose(
-            matrices, matrices.swapaxes(1, 2), equal_nan=True
-        ):
-            raise ValueError("fixed['covariances'] must be symmetric.")
+        if matrices.ndim == 3:
+            check_symmetric("fixed['covariances']", matrices)
         if "means" in held:
             stats = stats.pinned(held["means"])
         return overwritten(self.m_step(stats), constraints)

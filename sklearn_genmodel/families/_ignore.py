@@ -40,6 +40,10 @@ class Ignore(Family):
     allow_nan: ClassVar[bool] = True
     reads_tables: ClassVar[bool] = True
 
+    def floats(self, params: IgnoreParams) -> IgnoreParams:
+        """NaN is all that there is."""
+        return IgnoreParams(np.array(params.nothing, dtype=np.float64))
+
     def log_prob(self, X: Array, params: IgnoreParams) -> Array:
         """Zeros."""
         return np.zeros((len(X), len(params.nothing)))

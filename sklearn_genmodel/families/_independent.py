@@ -188,7 +188,7 @@ class IndependentColumns(Family):
         (stats,) = self.suffstats(X, weights[:, None])
         means = stats[:-1] / np.maximum(stats[-1], TINY)
         prior = resolved_prior(self.prior, means)
-        if len(means) == 1 and isinstance(self.prior, tuple):
+        if self.statistics(X)[0] is X and isinstance(self.prior, tuple):
             self._check_prior_means(prior.means[0])
         return type(self)(**{**self.get_params(), "prior": prior})
 

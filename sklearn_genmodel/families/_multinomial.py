@@ -10,6 +10,7 @@ from scipy.special import gammaln
 
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._parameter_checks import check_distributions
 from sklearn_genmodel.families._prior import Prior
 from sklearn_genmodel.families._support import COUNTS, Support
 from sklearn_genmodel.families._whole_rows import WholeRows
@@ -83,6 +84,12 @@ class Multinomial(WholeRows):
         n_trials = max(1, round(stats[1:].sum() / max(stats[0], TINY)))
         known = Multinomial(self.prior, n_trials)
         return known.for_rows(X, sample_weight, n_components)
+
+    def floats(self, params: Any) -> Any:
+        """Parameters that a user wrote down: probabilities sum to 1."""
+        params = super().floats(params)
+        check_distributions("probs", params.probs)
+        return params
 
     def coefficients(self, params: MultinomialParams) -> tuple[Array, Array]:
         """Log-probabilities; there is no constant."""

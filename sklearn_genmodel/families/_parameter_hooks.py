@@ -41,8 +41,24 @@ class ParameterHooks(DataHooks):
         Returns
         -------
         params : NamedTuple
+
+        Raises
+        ------
+        ValueError
+            If they are none of this family.
         """
-        return map_params(lambda array: np.array(array, dtype=np.float64), params)
+        floats = map_params(lambda array: np.array(array, dtype=np.float64), params)
+        self._check_known(floats)
+        return floats
+
+    def _check_known(self, params: Any) -> None:
+        """Raise for NaN, which would pass for a value that is missing."""
+
+        def check(array: Array) -> None:
+            if np.isnan(array).any():
+                raise ValueError(f"{params!r} are no parameters of {self!r}: they hold NaN.")
+
+        map_params(check, params)
 
     def take(self, params: Any, components: NDArray[np.intp]) -> Any:
         """Parameters of the components with these indices, repeated or reordered at will.

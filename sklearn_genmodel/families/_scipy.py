@@ -140,6 +140,10 @@ class ScipyFamily(ColumnwiseFamily):
             return np.where(self._scales(self._natural(points)) >= smallest, found, -np.inf)
 
         found = self._natural(maximize(objective, self._coordinates(first), n_steps))
+        # Where a value lies on the very edge of a density, the logarithm of a scale and back is
+        # enough to push it over.
+        before, after = self._mean_log_density(values, weights, np.stack([first, found]))
+        found = np.where((after >= before)[:, None], found, first)
         return ScipyParams(self._rescaled(found, unit))
 
     def sample(

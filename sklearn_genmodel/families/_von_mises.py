@@ -11,6 +11,7 @@ from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._independent import IndependentColumns
 from sklearn_genmodel.families._numerics._bessel import (
     LARGEST_CONCENTRATION,
+    SMALLEST_CONCENTRATION,
     bessel_ratio,
     concentrations_at,
     inverse_bessel_ratio,
@@ -87,6 +88,7 @@ class VonMises(IndependentColumns):
     def coefficients(self, params: VonMisesParams) -> tuple[Array, ...]:
         """c cos m, c sin m, and -log(2 pi I_0(c))."""
         locations, concentrations = params
+        concentrations = np.maximum(concentrations, SMALLEST_CONCENTRATION)
         constant = -np.log(2.0 * np.pi) - log_bessel(0.0, concentrations) - concentrations
         return (
             concentrations * np.cos(locations),
@@ -113,7 +115,7 @@ class VonMises(IndependentColumns):
 
     def covariance(self, params: VonMisesParams) -> Array:
         """Diagonal: mean squares of the angles about the mean directions, by Gauss's quadrature."""
-        concentrations = params.concentrations[..., None]
+        concentrations = np.maximum(params.concentrations, SMALLEST_CONCENTRATION)[..., None]
         nodes, weights = np.polynomial.legendre.leggauss(N_NODES)
         ends = np.minimum(np.pi, TAIL / np.sqrt(concentrations))
         angles = 0.5 * ends * (nodes + 1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from sklearn_genmodel.families._numerics._bessel import (
     inverse_bessel_ratio,
     log_bessel,
 )
+from sklearn_genmodel.families._parameter_checks import check_unit_length
 from sklearn_genmodel.families._spikes import spikes
 from sklearn_genmodel.families._support import UNIT_VECTORS, Support
 from sklearn_genmodel.families._whole_rows import WholeRows
@@ -84,6 +85,12 @@ class VonMisesFisher(WholeRows):
     """
 
     support: ClassVar[Support] = UNIT_VECTORS
+
+    def floats(self, params: Any) -> Any:
+        """Parameters that a user wrote down: mean directions have length 1."""
+        params = super().floats(params)
+        check_unit_length("means", params.means)
+        return params
 
     def coefficients(self, params: VonMisesFisherParams) -> tuple[Array, Array]:
         """c m, and the log-normaliser."""

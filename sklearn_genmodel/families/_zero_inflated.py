@@ -13,6 +13,7 @@ from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._columnwise import ColumnwiseFamily, diagonal_covariance
 from sklearn_genmodel.families._independent import IndependentColumns
 from sklearn_genmodel.families._numerics._roots import falling_root
+from sklearn_genmodel.families._parameter_checks import check_shares
 from sklearn_genmodel.families._registry import resolve_family
 from sklearn_genmodel.families._support import Support
 
@@ -102,6 +103,12 @@ class ZeroInflated(ColumnwiseFamily):
         base = self._base.for_rows(X, sample_weight, n_components)
         known = type(self)(base, self.prior)
         return super(ZeroInflated, known).for_rows(X, sample_weight, n_components)
+
+    def floats(self, params: Any) -> Any:
+        """Parameters that a user wrote down: shares, and those of the base."""
+        params = super().floats(params)
+        check_shares("zero_probs", params.zero_probs)
+        return params._replace(base=self._base.floats(params.base))
 
     def at_column(self, position: int, n_features: int) -> ZeroInflated:
         """With the base of one column, such as its number of trials."""

@@ -206,7 +206,10 @@ def check_params(family: Family, weights: Any, params: Any) -> tuple[Array, Any]
             f"params must be a NamedTuple of {type(family).__name__}, such as that family's "
             f"Params class, got {type(params).__name__}."
         )
-    params = family.floats(params)
+    try:
+        params = family.floats(params)
+    except AttributeError as error:
+        raise ValueError(f"{family!r} cannot take these parameters: {error}. {params!r}") from error
     _check_component_means(family, len(weights), params)
     # Those of a fit sum to 1 but for rounding, and stay as they are.
     total = weights.sum()

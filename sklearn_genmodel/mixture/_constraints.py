@@ -32,22 +32,27 @@ def read_fixed_weights(fixed: Any, n_components: int) -> Array | None:
     Returns
     -------
     weights : ndarray of shape (n_components,) or None
+        NaN where a weight is free.
 
     Raises
     ------
     ValueError
-        If the weights are no distribution over the components.
+        If the weights are no distribution over the components, or leave nothing for free ones.
     """
     if not fixed or "weights" not in fixed:
         return None
     weights = np.asarray(fixed["weights"], dtype=np.float64)
-    good = weights.shape == (n_components,) and (weights > 0).all()
-    if not good or not np.isclose(weights.sum(), 1.0):
+    free, total = np.isnan(weights), float(np.nansum(weights))
+    good = weights.shape == (n_components,) and (free | (weights > 0)).all()
+    if not good or not (total < 1.0 if free.any() else np.isclose(total, 1.0)):
         raise ValueError(
             f"fixed={{'weights': {fixed['weights']!r}}}: give n_components={n_components} numbers "
-            "above 0 that sum to 1."
+            "above 0 that sum to 1, or NaN where a weight is free and the others sum to less."
         )
-    return np.asarray(weights / weights.sum())
+    if np.count_nonzero(free) == 1:
+        weights = np.where(free, 1.0 - total, weights)
+        free = np.zeros_like(free)
+    return weights if free.any() else np.asarray(weights / weights.sum())
 
 
 def read_constraints(

@@ -95,6 +95,8 @@ class DerivedMixtures:
         kept = np.array(self._places(columns), dtype=np.intp)
         if not len(kept) or len(set(kept.tolist())) < len(kept):
             raise ValueError(f"columns={columns!r} must name at least one column, and none twice.")
+        if not self._modelled[kept].any():
+            raise ValueError(f"columns={columns!r}: the mixture leaves them out of account.")
         family, params = self.family_.marginal(self.params_, kept)
         return self._derived(self.weights_, family, params, kept)
 
@@ -132,7 +134,7 @@ class DerivedMixtures:
         check_is_fitted(self, "params_")
         x = given_row(self, given, self.family_.column_supports(self.n_features_in_))
         missing = np.flatnonzero(np.isnan(x))
-        if not len(missing):
+        if not self._modelled[missing].any():
             raise ValueError("All columns are given: leave out at least one, or pass NaN for it.")
         log_weights = np.log(np.maximum(self.weights_, np.finfo(np.float64).tiny))
         log_joint = self.family_.log_prob(x[None], self.params_)[0] + log_weights
@@ -141,6 +143,12 @@ class DerivedMixtures:
         weights = log_normalize(log_joint[:, None])[1][:, 0]
         family, params = self.family_.conditional(self.params_, x)
         return self._derived(weights, family, params, missing)
+
+    @property
+    def _modelled(self) -> NDArray[np.bool_]:
+        """Which columns the families take account of, (n_features,)."""
+        supports = self.family_.column_supports(self.n_features_in_)
+        return np.array([support.levels != () for support in supports])
 
     def _places(self, columns: Any) -> list[int]:
         """Positions of columns that are chosen by names, positions, a slice or a mask."""

@@ -6,6 +6,7 @@ import numbers
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_genmodel._validation import check_number, check_weights, unchanged_on_error
@@ -46,8 +47,8 @@ class OnlineMixture:
         """Learn from one batch of a stream, by a step of online EM (Cappe and Moulines 2009).
 
         The first batch is fitted as by `fit`, to find the start: it has to be large enough to show
-        all components. After `fit` or `load`, which keep no statistics, the first batch starts from
-        the parameters found but replaces what they were found from. Every later one moves the
+        all components. After `fit`, which keeps no statistics, the first batch starts from the
+        parameters found but replaces what they were found from. Every later one moves the
         expected statistics towards its own by a share of t^(-`learning_decay`), t being its number
         and batches counting by their weight, and then the parameters.
 
@@ -66,7 +67,8 @@ class OnlineMixture:
         Raises
         ------
         ValueError
-            If the batch cannot be used. Nothing is changed then.
+            If the batch cannot be used, or the mixture was loaded from a file after other batches.
+            Nothing is changed then.
         AttributeError
             If the statistics of the family grow with the data, as those of `Weibull` do.
 
@@ -92,7 +94,8 @@ class OnlineMixture:
         self._check_unchanged()
         X = read_rows(self, X, self.family_)
         weights = check_weights(sample_weight, len(X))
-        with row_threads(self.n_jobs) as mapper:
+        # As in `fit`: what underflows is 0.
+        with np.errstate(under="ignore"), row_threads(self.n_jobs) as mapper:
             rows = Rows(X, weights, mapper)
             if weights is not None and not weights.all():
                 rows = rows.take(weights > 0)
@@ -109,7 +112,12 @@ class OnlineMixture:
         return self
 
     def _check_unchanged(self) -> None:
-        """Refuse to go on with another number or kind of components than were found."""
+        """Refuse to go on with other components than were found, or without what was seen."""
+        if self._online is None and hasattr(self, "n_batches_"):
+            raise ValueError(
+                f"This mixture was loaded from a file, which holds none of the statistics of its "
+                f"{self.n_batches_} batch(es): pickle it to go on with them, or call fit anew."
+            )
         n_components, wanted = len(self.weights_), component_family(self.family)
         dropped = self.weight_concentration < 1 and n_components < self.n_components
         if n_components != self.n_components and not dropped:

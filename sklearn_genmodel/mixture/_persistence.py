@@ -17,24 +17,23 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_genmodel import em, families
+from sklearn_genmodel.mixture._arguments import check_params
 
 __all__ = ["SavedMixture"]
 
 FORMAT, VERSION = "sklearn_genmodel.EMMixture", 1
 KEY = "sklearn_genmodel"
-FITTED = (
-    "family_",
-    "weights_",
-    "params_",
+FITTED = ("family_", "weights_", "params_", "n_features_in_")
+# What mixtures lack that were not fitted to data.
+RECORD = (
     "lower_bound_",
     "lower_bounds_",
     "n_iter_",
     "converged_",
     "init_results_",
-    "n_features_in_",
+    "n_batches_",
     "_n_constraints",
 )
-OPTIONAL = ("n_batches_",)
 # What a file may name: families, their parameters and priors, and the record of a start.
 KNOWN: dict[str, type] = {
     name: value for name in families.__all__ if isinstance(value := getattr(families, name), type)
@@ -50,8 +49,9 @@ class SavedMixture:
         """Write the fitted mixture to a file of numbers and JSON.
 
         It is in the format of safetensors if that package is installed, else in NumPy's ``.npz``;
-        `load` reads both. What `partial_fit` remembers of its batches, and the types of the columns
-        of a data frame, are not part of it. Pickles hold everything.
+        `load` reads both. What `partial_fit` remembers of its batches, without which it cannot go
+        on, and the types of the columns of a data frame, are not part of it. Pickles hold
+        everything.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class SavedMixture:
         """
         check_is_fitted(self, "params_")
         arrays: dict[str, NDArray[Any]] = {}
-        fitted = [*FITTED, *(name for name in OPTIONAL if hasattr(self, name))]
+        fitted = [*FITTED, *(name for name in RECORD if name in vars(self))]
         names = getattr(self, "feature_names_in_", None)
         arguments = self.get_params(deep=False).items()  # type: ignore[attr-defined]
         header = {
@@ -113,8 +113,11 @@ class SavedMixture:
                 f"The file has arguments that {cls.__name__} does not know: {', '.join(unknown)}."
             )
         mixture: Any = cls(**params)
-        for name in [*FITTED, *(name for name in OPTIONAL if name in header["fitted"])]:
-            setattr(mixture, name, _unpacked(header["fitted"][name], arrays))
+        fitted = header["fitted"]
+        for name in [*FITTED, *(name for name in RECORD if name in fitted)]:
+            setattr(mixture, name, _unpacked(fitted[name], arrays))
+        own = mixture.family_, mixture.weights_, mixture.params_
+        mixture.weights_, mixture.params_ = check_params(*own)
         mixture._schema = mixture._online = None
         if header["feature_names"] is not None:
             mixture.feature_names_in_ = np.array(header["feature_names"], dtype=object)
@@ -176,10 +179,10 @@ def _unpacked(value: Any, arrays: dict[str, Any]) -> Any:
         except TypeError as error:
             raise ValueError(f"The file gives {kind} what it does not take: {error}.") from error
     ((tag, content),) = value.items()
-    if tag == "array":
+    if tag == "array" and content in arrays:
         return arrays[content]
     if tag not in MAKERS:
-        raise ValueError(f"The file holds a {tag!r}, which is not known here.")
+        raise ValueError(f"The file holds a {tag!r}, {content!r}, which is not known here.")
     return MAKERS[tag]([_unpacked(part, arrays) for part in content])
 
 
@@ -217,6 +220,10 @@ def _from_bytes(content: bytes, path: Any) -> tuple[dict[str, Any], dict[str, ND
             f"{path} is of version {found[1]!r}; this version of the library reads version "
             f"{VERSION}: load it with the version that wrote it."
         )
+    parts = [name for name in ("params", "fitted", "feature_names") if name not in header]
+    absent = parts or [name for name in FITTED if name not in header["fitted"]]
+    if absent:
+        raise ValueError(f"{path} lacks {absent[0]!r}: it is damaged; save the mixture anew.")
     return header, arrays
 
 

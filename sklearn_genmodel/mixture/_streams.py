@@ -70,18 +70,21 @@ def open_stream(estimator: Any, X: Any, family: Family, *, reset: bool) -> Any:
     first = next(whole, None)
     if first is None:
         raise ValueError("X is a stream without chunks, or without rows in any.")
+    table = None
     try:
         if family.reads_tables:
             known = () if reset else family.column_supports(estimator.n_features_in_)
             table = read_table(estimator, first, reset=reset, supports=known)
-            family = family.for_table(replace(table, read=passes)) if reset else family
         else:
             check_rows(estimator, first, reset=reset, allow_nan=family.allow_nan)
     except ValueError as error:
         raise ValueError(f"Chunk 0 of the stream: {error}") from error
-    # The chunks after the first are read where that was, so that none is lost.
-    chunks = _checked(estimator, chain([first], whole), family, fitting=reset)
-    chunks = passes.checked(chunks)
+    if table is not None and reset:
+        family = family.for_table(replace(table, read=passes))
+    # The chunks after the first are read where that was, so that none is lost; unless other passes
+    # came between, which may have moved a cursor that all of them share.
+    whole = passes() if passes.totals else chain([first], whole)
+    chunks = passes.checked(_checked(estimator, whole, family, fitting=reset))
     if source is None or family.reads_tables:
         return family, spooled(chunks)
     for _ in chunks:
@@ -121,7 +124,7 @@ class _Passes:
         """One pass."""
         n_rows = 0
         for chunk in self.read():
-            n_rows += len(chunk)
+            n_rows += _n_rows(chunk)
             yield chunk
         self.totals.add(n_rows)
 
@@ -133,6 +136,14 @@ class _Passes:
                 f"Passes over the stream found {min(self.totals)} and {max(self.totals)} rows: its "
                 "__iter__ must start anew, at the first chunk, every time."
             )
+
+
+def _n_rows(chunk: Any) -> int:
+    """Number of rows; 0 for what is no table, which is said where it is read."""
+    shape = getattr(chunk, "shape", None)
+    if isinstance(shape, tuple):
+        return int(shape[0]) if shape else 0
+    return len(chunk) if isinstance(chunk, (list, tuple)) else 0
 
 
 def _checked(
@@ -158,7 +169,7 @@ def _checked(
         found = np.array([np.fmin.reduce(rows, axis=0), np.fmax.reduce(rows, axis=0)], dtype=float)
         ends = [found] if not ends else [_widened(ends[0], found)]
         yield rows
-    if fitting:
+    if fitting and ends:
         check_supports(estimator, ends[0], supports, fitting=True)
 
 

@@ -693,3 +693,11 @@ def test_maxima_keep_their_digits_far_from_the_start():
 
     (found,) = maximize(objective, np.array([[900.0, 6.0]]))
     np.testing.assert_allclose(found, [x.mean(), np.log(x.std())], rtol=1e-9)
+
+
+def test_values_on_the_edge_of_a_density_stay_inside():
+    """The maximum of a uniform density has values on both its ends."""
+    for seed in range(12):
+        x = np.random.default_rng(seed).random((300, 1))
+        mixture = EMMixture(1, family=ScipyFamily("uniform"), random_state=0).fit(x)
+        np.testing.assert_allclose(mixture.lower_bound_, -np.log(np.ptp(x)), rtol=1e-9)

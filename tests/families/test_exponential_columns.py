@@ -1,12 +1,21 @@
 """Exponential-family columns: contract, estimates, missing values, priors, spikes."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from scipy import integrate, optimize, stats
 from sklearn.base import clone
 
 from sklearn_genmodel import EMMixture
-from sklearn_genmodel.families import Bernoulli, BernoulliParams, Poisson, PoissonParams
+from sklearn_genmodel.families import (
+    Bernoulli,
+    BernoulliParams,
+    IndependentColumns,
+    Poisson,
+    PoissonParams,
+    Support,
+)
 from sklearn_genmodel.families._beta import Beta, BetaParams
 from sklearn_genmodel.families._binomial import Binomial, BinomialParams
 from sklearn_genmodel.families._exponential import Exponential, ExponentialParams
@@ -282,3 +291,32 @@ def test_a_prior_mean_that_no_values_have_is_refused(family, message):
         EMMixture(2, family=family).fit(X)
     for allowed in (0.3, 1.0):
         EMMixture(1, family=type(family)((4.0, allowed))).fit(X)
+
+
+class ParetoParams(NamedTuple):
+    alphas: np.ndarray
+
+
+class Pareto(IndependentColumns):
+    """Values above 1 with log p(x) = log alpha - (alpha + 1) log x."""
+
+    support = Support("at least 1", low=1.0, varies=True)
+
+    def statistics(self, X):
+        return (np.log(X),)
+
+    def coefficients(self, params):
+        return -(params.alphas + 1.0), np.log(params.alphas)
+
+    def from_means(self, means):
+        return ParetoParams(1.0 / means[0])
+
+    def mean(self, params):
+        return params.alphas / np.maximum(params.alphas - 1.0, 1e-3)
+
+
+def test_prior_means_are_those_of_the_statistics():
+    x = 1.0 + np.random.default_rng(0).pareto(2.0, (200, 1))
+    mixture = EMMixture(1, family=Pareto(prior=(2.0, 0.5))).fit(x)
+    expected = (200 + 2.0) / (np.log(x).sum() + 2.0 * 0.5)
+    np.testing.assert_allclose(mixture.params_.alphas, [[expected]])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import optimize, special
 
+from sklearn_genmodel.families import VonMises, VonMisesParams
 from sklearn_genmodel.families._numerics._bessel import (
     bessel_ratio,
     inverse_bessel_ratio,
@@ -91,3 +92,24 @@ def test_bessel_ratios(order):
     np.testing.assert_allclose(inverse_bessel_ratio(order, ratio), x, rtol=1e-8)
     difference = log_bessel(order, x) - log_bessel(order - 1.0, x)
     np.testing.assert_allclose(difference, np.log(ratio / x), rtol=1e-10)
+
+
+def test_bessel_functions_of_large_arguments():
+    """As mpmath computes them with 40 digits."""
+    cases = [
+        (0.0, 1e10, -12.4318639981624012),
+        (0.5, 3e8, -20.4382315658251479),
+        (149.0, 2e8, -2858.43626874967027),
+        (24.0, 1e15, -847.118960208516749),
+    ]
+    for order, x, expected in cases:
+        np.testing.assert_allclose(log_bessel(order, np.array([x])), [expected], rtol=1e-14)
+
+
+def test_angles_of_no_concentration():
+    params = VonMisesParams(np.array([[0.3]]), np.array([[0.0]]))
+    with np.errstate(divide="raise", invalid="raise", over="raise"):
+        density = VonMises().log_prob(np.array([[1.0]]), params)
+        covariance = VonMises().covariance(params)
+    np.testing.assert_allclose(density, [[-np.log(2.0 * np.pi)]])
+    np.testing.assert_allclose(covariance, [[[np.pi**2 / 3.0]]])

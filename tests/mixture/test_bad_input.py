@@ -1,5 +1,7 @@
 """Bad input gets a clear error, and leaves the estimator exactly as it was."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -11,9 +13,15 @@ from sklearn_genmodel import EMMixture
 from sklearn_genmodel.families import (
     Bernoulli,
     BernoulliParams,
+    Categorical,
+    CategoricalParams,
     Gaussian,
     GaussianParams,
+    MultinomialParams,
     PoissonParams,
+    VonMisesFisherParams,
+    ZeroInflated,
+    ZeroInflatedParams,
 )
 
 RNG = np.random.default_rng(0)
@@ -65,7 +73,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:Every start ended with a degener
         ([1.0, 2.0, 3.0], ValueError, "Expected 2D array, got 1D array"),
         (3.0, ValueError, "Expected 2D array, got scalar"),
         (np.zeros((2, 2, 2)), ValueError, "dim 3"),
-        ("a text", ValueError, "could not convert string to float: 'a text'"),
+        ("a text", TypeError, "X is the path 'a text': pass what the file holds"),
+        (Path("rows.parquet"), TypeError, "X is the path 'rows.parquet'"),
+        ({"a": [1.0, 2.0]}, TypeError, r"X is a dict: pass pandas\.DataFrame\(X\)"),
         ([[1.0, 2.0], [3.0]], ValueError, "inhomogeneous"),
         (X + 1j, ValueError, "Complex data not supported"),
         ([[1.0, "x"], [2.0, "y"]], ValueError, "Column 1 holds 'x': encode or drop"),
@@ -284,6 +294,41 @@ def test_elbo_of_what_is_no_distribution(resp, match):
         ("poisson", [1.0], PoissonParams([[np.nan]]), ValueError, r"no parameters of Poisson\(\)"),
         (Bernoulli(), [1.0], BernoulliParams([[2.0]]), ValueError, "no parameters of Bernoulli"),
         ("gaussian", [1.0], ([[0.0]], [[[1.0]]]), TypeError, "params must be a NamedTuple"),
+        (
+            "gaussian",
+            [1.0],
+            GaussianParams([[0.0, 0.0]], [[[1.0, 0.9], [0.0, 1.0]]]),
+            ValueError,
+            "covariances must be symmetric",
+        ),
+        (
+            "multinomial",
+            [1.0],
+            MultinomialParams([[0.5, 0.1]]),
+            ValueError,
+            r"probs of component 0 sums to 0\.6: probabilities must sum to 1",
+        ),
+        (
+            Categorical(levels=[["a", "b"]]),
+            [1.0],
+            CategoricalParams([[[0.5, 0.9]]]),
+            ValueError,
+            r"probs of component 0 sums to 1\.4",
+        ),
+        (
+            "von_mises_fisher",
+            [1.0],
+            VonMisesFisherParams([[2.0, 0.0]], [1.0]),
+            ValueError,
+            "means of component 0 has length 2: directions have length 1",
+        ),
+        (
+            ZeroInflated("poisson"),
+            [1.0],
+            ZeroInflatedParams([[-0.1]], PoissonParams([[1.0]])),
+            ValueError,
+            r"zero_probs of component 0 holds -0\.1: it must be between 0 and 1",
+        ),
         ("gaussian", [1.0], PoissonParams([[1.0]]), ValueError, "cannot take these parameters"),
         (
             "gaussian",

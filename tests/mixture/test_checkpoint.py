@@ -14,6 +14,7 @@ from numpy.testing import assert_array_equal
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.callbacks import Checkpoint
+from sklearn_genmodel.families import Gaussian
 
 pytest.importorskip("sklearn.callback")
 RNG = np.random.default_rng(0)
@@ -115,3 +116,28 @@ def test_a_full_disk_is_told_once_and_survived(tmp_path, monkeypatch):
     assert len(told) == 1
     assert mixture.n_iter_ == 60
     assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_knows_every_weight(tmp_path):
+    """Weights whose sums and first moments agree are told apart."""
+    weights = np.tile([1.0, 4.0, 1.0], 100), np.tile([2.0, 2.0, 2.0], 100)
+    dying = EMMixture(**SETTINGS).set_callbacks(DyingCheckpoint(tmp_path / "state", 3))
+    with pytest.raises(Killed):
+        dying.fit(X, sample_weight=weights[0])
+    other = EMMixture(**SETTINGS).set_callbacks(Checkpoint(tmp_path / "state"))
+    with pytest.raises(ValueError, match="other data or arguments"):
+        other.fit(X, sample_weight=weights[1])
+
+
+def test_a_fit_goes_on_where_nothing_can_be_saved(tmp_path):
+    class Local(Gaussian):
+        """What pickle does not find."""
+
+    (tmp_path / "file").write_text("no folder")
+    expected = EMMixture(**SETTINGS).fit(X).lower_bound_
+    for family, path in ((Local(), tmp_path / "state"), (Gaussian(), tmp_path / "file" / "state")):
+        mixture = EMMixture(family=family, **SETTINGS).set_callbacks(Checkpoint(path, every=0))
+        with pytest.warns(RuntimeWarning, match="could not be saved") as warned:
+            mixture.fit(X)
+        assert len(warned) == 1
+        assert mixture.lower_bound_ == expected

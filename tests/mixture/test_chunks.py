@@ -1,5 +1,7 @@
 """Chunks as users have them: read once, empty, of other columns, of arrow; and batches."""
 
+import sqlite3
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -127,3 +129,72 @@ def test_what_underflows_is_no_error():
         for family in ("poisson", "negative_binomial", "inverse_gaussian", "gamma"):
             mixture = EMMixture(2, family=family, n_init=2, random_state=0).fit(X)
             assert np.isfinite(mixture.score(X))
+
+
+class Rows:
+    """Chunks of a table of a database, by one cursor for all passes."""
+
+    def __init__(self, values):
+        self.cursor = sqlite3.connect(":memory:").cursor()
+        self.cursor.execute("create table rows (label text)")
+        self.cursor.executemany("insert into rows values (?)", [(value,) for value in values])
+
+    def __iter__(self):
+        self.cursor.execute("select label from rows")
+        while rows := self.cursor.fetchmany(10):
+            yield pd.DataFrame(rows, columns=["label"])
+
+
+def test_passes_may_share_a_cursor():
+    mixture = EMMixture(1, family="categorical").fit(Rows("xyxx" * 25))
+    assert_allclose(mixture.params_.probs, [[[0.75, 0.25]]])
+
+
+def test_keys_of_64_bits_beside_small_ones_with_gaps():
+    big = 2**53
+    small = pd.DataFrame({"id": pd.array([1, 2, None] * 20, dtype="Int64")})
+    large = pd.DataFrame({"id": np.array([big + 1, big + 2, big + 3, big + 4] * 20)})
+    mixture = EMMixture(1, family="categorical", random_state=0).fit([small, large])
+    assert mixture.family_.levels == ((1, 2, big + 1, big + 2, big + 3, big + 4),)
+    assert_allclose(mixture.params_.probs, np.full((1, 1, 6), 1 / 6))
+    drawn, _ = mixture.sample(100)
+    assert set(drawn["id"]) == set(mixture.family_.levels[0])
+    assert_allclose(mixture.score(drawn), -np.log(6.0))
+
+
+def test_chunks_with_masks_and_of_lists():
+    masked = np.ma.masked_array(
+        [[0, 1], [1, 9], [0, 1], [1, 0]], mask=[[0, 0], [0, 1], [0, 0], [0, 0]]
+    )
+    mixture = EMMixture(1, family="categorical").fit([masked, masked])
+    assert mixture.family_.levels == EMMixture(1, family="categorical").fit(masked).family_.levels
+
+
+def test_messages_name_the_chunk_and_its_columns():
+    frame = pd.DataFrame({"c": ["a", "b"] * 9, "x": np.arange(18.0)})
+    columns = Columns([("c", "categorical", ["c"]), ("x", "gaussian", ["x"])])
+    with pytest.raises(ValueError, match=r"Chunk 1 .* has \['c', 'x', 'z'\], .* has \['c', 'x'\]"):
+        EMMixture(1, family=columns).fit([frame, frame.assign(z=1)])
+    lazy = pl.DataFrame({"a": [1.0, 2.0]}).lazy()
+    with pytest.raises(TypeError, match="lazy polars LazyFrame"):
+        EMMixture(1).fit(Again([lazy, lazy]))
+    with pytest.raises(ValueError, match="Chunk 0 of the stream: Expected 2D array"):
+        EMMixture(1).fit(Again([1.0, 2.0]))
+
+
+class Again:
+    """Any chunks, again and again."""
+
+    def __init__(self, chunks):
+        self.chunks = chunks
+
+    def __iter__(self):
+        yield from self.chunks
+
+
+def test_what_underflows_in_a_batch_is_no_error():
+    X = np.random.default_rng(0).poisson(np.repeat([[1.0], [1000.0]], 150, axis=0))
+    mixture = EMMixture(2, family="poisson", n_init=2, random_state=0).fit(X)
+    with np.errstate(all="raise"):
+        mixture.partial_fit(X)
+    assert np.isfinite(mixture.score(X))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logsumexp
 from scipy.stats import poisson
 
@@ -222,3 +222,24 @@ def test_rates_beside_an_exposure():
     mixture = EMMixture(1, family=Poisson(exposure=0), tied={"rates": "columns"}).fit(X)
     assert_allclose(mixture.params_.rates, [[expected.mean()] * 2], rtol=1e-12)
     assert mixture.n_parameters() == 1
+
+
+def test_some_weights_are_fixed_and_the_rest_is_maximal():
+    rows = np.repeat(COUNTS, [1 + (i % 2) for i in range(len(COUNTS))], axis=0)
+    fixed = {"weights": [0.2, np.nan, np.nan], "rates": [[9.0, 3.0], [2.0, 3.0], [4.0, 4.0]]}
+    mixture = EMMixture(3, family="poisson", fixed=fixed, tol=1e-12, max_iter=5000).fit(rows)
+    densities = np.exp(poisson(np.array(fixed["rates"])).logpmf(rows[:, None, :]).sum(axis=2))
+
+    def loss(share):
+        return -np.log(densities @ [0.2, share, 0.8 - share]).mean()
+
+    best = minimize_scalar(loss, bounds=(0.0, 0.8), method="bounded", options={"xatol": 1e-10})
+    assert_allclose(mixture.weights_, [0.2, best.x, 0.8 - best.x], atol=1e-5)
+    assert_allclose(mixture.lower_bound_, -best.fun, rtol=1e-9)
+    assert mixture.n_parameters() == 1
+
+
+@pytest.mark.parametrize("weights", [[0.4, 0.6, np.nan], [0.0, np.nan, np.nan], [0.3, 0.3, 0.3]])
+def test_weights_that_leave_nothing_are_refused(weights):
+    with pytest.raises(ValueError, match="or NaN where a weight is free and the others sum to"):
+        EMMixture(3, family="poisson", fixed={"weights": weights}).fit(COUNTS)

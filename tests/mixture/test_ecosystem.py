@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
 from sklearn_genmodel import EMMixture
-from sklearn_genmodel.families import Gaussian, resolve_family
+from sklearn_genmodel.families import Columns, Gaussian, resolve_family
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +177,44 @@ def test_tags(family, positive):
     assert not tags.input_tags.sparse
     assert not tags.target_tags.required
     assert not tags.non_deterministic
+
+
+@pytest.mark.parametrize("labels", [["full-time", "part-time"], ["candidate", "voter"]])
+def test_labels_that_read_like_dates(labels):
+    frame = pl.DataFrame({"job": pl.Series(labels * 20, dtype=pl.Enum(labels))})
+    mixture = EMMixture(1, family="categorical").fit(frame)
+    assert_allclose(mixture.score(frame), -np.log(2.0))
+
+
+def test_columns_left_out_are_not_looked_at(iris):
+    one = iris.iloc[:, :1]
+    columns = Columns([("x", "gaussian", list(one.columns))], remainder="drop")
+    expected = EMMixture(2, family=columns, n_init=2, random_state=0).fit(one).score(one)
+    for other in (pd.date_range("2020", periods=150), [[1]] * 150, [1j] * 150):
+        frame = one.assign(other=other)
+        mixture = EMMixture(2, family=columns, n_init=2, random_state=0).fit(frame)
+        assert mixture.score(frame) == expected
+    both = Columns([("x", "gaussian", list(frame.columns))])
+    with pytest.raises(TypeError, match="Column 'other' holds dates or times"):
+        EMMixture(2, family=both).fit(one.assign(other=pd.date_range("2020", periods=150)))
+
+
+def test_categories_that_are_numbers_stay_categories():
+    frame = pd.DataFrame(
+        {
+            "size": pd.Categorical([10, 20, 20, 30] * 10),
+            "share": pd.Categorical([0.5, 0.25] * 20, ordered=True),
+            "yes": pd.Categorical([True, False] * 20),
+        }
+    )
+    drawn, _ = EMMixture(1, family="categorical", random_state=0).fit(frame).sample(50)
+    assert drawn.dtypes.to_dict() == frame.dtypes.to_dict()
+    assert set(drawn["size"]) == {10, 20, 30}
+    drawn, _ = EMMixture(1, family="bernoulli", random_state=0).fit(frame[["yes"]]).sample(50)
+    assert drawn.dtypes["yes"] == frame.dtypes["yes"]
+
+
+def test_columns_may_have_the_names_of_attributes():
+    frame = pd.DataFrame({"column_names": [1.0, 1.0, 2.0, 3.0] * 5, "num_rows": np.arange(20.0)})
+    whole, parts = EMMixture(1).fit(frame), EMMixture(1).fit([frame[:8], frame[8:]])
+    assert_allclose(parts.lower_bound_, whole.lower_bound_)

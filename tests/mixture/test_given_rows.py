@@ -161,3 +161,16 @@ def test_columns_are_known_by_name_after_a_file_and_after_arrow(named, tmp_path)
         assert_allclose(mixture.marginal(["waiting", 0]).mean(), named.mean()[::-1], rtol=1e-12)
     left = loaded.conditional({"eruption": 3.0}).marginal(["waiting"])
     assert_allclose(left.mean(), named.conditional({"eruption": 3.0}).mean(), rtol=1e-12)
+
+
+def test_columns_left_out_have_no_distribution():
+    frame = pd.DataFrame(X, columns=NAMES).assign(id=np.arange(len(X)))
+    columns = Columns([("both", Gaussian(), NAMES)], remainder="drop")
+    mixture = EMMixture(2, family=columns, n_init=3, random_state=0).fit(frame)
+    with pytest.raises(ValueError, match=r"\['id'\]: the mixture leaves them out of account"):
+        mixture.marginal(["id"])
+    with pytest.raises(ValueError, match="All columns are given"):
+        mixture.conditional(dict(zip(NAMES, X[0], strict=True)))
+    kept = mixture.marginal(["waiting", "id"])
+    alone = EMMixture(2, n_init=3, random_state=0).fit(X).marginal([1])
+    assert_allclose(kept.score(frame[["waiting", "id"]]), alone.score(X[:, 1:]), rtol=1e-6)

@@ -19,6 +19,7 @@ from sklearn_genmodel.families import (
     Gaussian,
     NormalInverseWishart,
     Poisson,
+    PoissonParams,
     ScipyFamily,
     StudentT,
     Uniform,
@@ -167,3 +168,47 @@ def test_objects_of_the_user_are_not_saved(family, tmp_path):
     with pytest.raises(ValueError, match=r"family holds .* cannot be saved.* Use pickle"):
         mixture.save(tmp_path / "mixture")
     assert not list(tmp_path.iterdir())
+
+
+def test_mixtures_that_were_not_fitted_are_saved(tmp_path):
+    mixture = EMMixture(2, random_state=0).fit(IRIS)
+    made = EMMixture.from_params("poisson", [0.5, 0.5], PoissonParams([[1.0], [2.0]]))
+    for own in (mixture.marginal([0]), mixture.conditional([np.nan, 3.0, 1.5, 0.2]), made):
+        own.save(tmp_path / "derived")
+        again = EMMixture.load(tmp_path / "derived")
+        assert again.score([[3.0]]) == own.score([[3.0]])
+        assert not hasattr(again, "lower_bound_")
+
+
+def test_damaged_files_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    path = tmp_path / "mixture"
+    EMMixture(2, random_state=0).fit(IRIS).save(path)
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    header = json.loads(str(arrays["sklearn_genmodel"]))
+
+    def write(header, arrays):
+        with path.open("wb") as file:
+            np.savez(file, **arrays | {"sklearn_genmodel": np.array(json.dumps(header))})
+
+    write(header | {"fitted": {}}, arrays)
+    with pytest.raises(ValueError, match="lacks 'family_': it is damaged"):
+        EMMixture.load(path)
+    write(header, {name: values for name, values in arrays.items() if name != "array_1"})
+    with pytest.raises(ValueError, match="holds a 'array', 'array_1'"):
+        EMMixture.load(path)
+    means = header["fitted"]["params_"]["fields"]["means"]["array"]
+    write(header, arrays | {means: np.full_like(arrays[means], np.nan)})
+    with pytest.raises(ValueError, match="are no parameters of"):
+        EMMixture.load(path)
+
+
+def test_batches_do_not_go_on_from_a_file(tmp_path):
+    mixture = EMMixture(2, n_init=2, random_state=0).partial_fit(IRIS)
+    mixture.save(tmp_path / "mixture")
+    loaded = EMMixture.load(tmp_path / "mixture")
+    with pytest.raises(ValueError, match=r"none of the statistics of its 1 batch\(es\): pickle"):
+        loaded.partial_fit(IRIS)
+    assert loaded.score(IRIS) == mixture.score(IRIS)
+    assert loaded.fit(IRIS).partial_fit(IRIS).n_batches_ == 1

@@ -245,3 +245,43 @@ def test_going_on_by_hand_leaves_checkpoints_alone(X, tmp_path):
     vae = VAEEstimator(max_epochs=2, random_state=0).fit(X).set_params(max_epochs=4)
     vae.set_callbacks(Checkpoint(path, every=0)).resume(X)
     assert path.read_bytes() == b"fit"
+
+
+class Factory:
+    """Networks by an object that can be called."""
+
+    def __init__(self, activation):
+        self.activation = activation
+
+    def __call__(self, n_inputs, n_outputs):
+        hidden = torch.nn.Linear(n_inputs, 8), self.activation()
+        return torch.nn.Sequential(*hidden, torch.nn.Linear(8, n_outputs))
+
+
+def closure(activation):
+    """Networks by a function that holds what it was made with."""
+
+    def make(n_inputs, n_outputs):
+        return Factory(activation)(n_inputs, n_outputs)
+
+    return make
+
+
+@pytest.mark.parametrize("factory", [Factory, closure])
+def test_networks_are_told_by_what_makes_them(X, tmp_path, factory):
+    pytest.importorskip("sklearn.callback")
+    path = tmp_path / "checkpoint"
+
+    def vae(activation):
+        return VAEEstimator(max_epochs=5, random_state=0, encoder=factory(activation))
+
+    with pytest.raises(KeyboardInterrupt):
+        vae(torch.nn.ReLU).set_callbacks(Cut(path, every=0)).fit(X)
+    with pytest.raises(ValueError, match="other data or arguments"):
+        vae(torch.nn.Tanh).set_callbacks(Checkpoint(path)).fit(X)
+    whole = vae(torch.nn.ReLU).fit(X)
+    again = vae(torch.nn.ReLU).set_callbacks(Checkpoint(path)).fit(X)
+    assert_array_equal(again.transform(X), whole.transform(X))
+    whole.set_params(warm_start=True, encoder=factory(torch.nn.Tanh))
+    with pytest.raises(ValueError, match="The model to go on with has encoder="):
+        whole.fit(X)

@@ -18,6 +18,7 @@ from sklearn_genmodel.families._covariances._structures import structure_of
 from sklearn_genmodel.families._normal._fixed_point import settled_mle
 from sklearn_genmodel.families._normal._normal_prior import NormalInverseWishart
 from sklearn_genmodel.families._normal._observed import observed_moments
+from sklearn_genmodel.families._parameter_checks import check_symmetric
 from sklearn_genmodel.families._support import REALS, Support
 
 __all__ = ["Elliptical"]
@@ -75,6 +76,14 @@ class Elliptical(Family):
     def has_coordinates(self) -> bool:
         """Whether the structure has unconstrained coordinates."""
         return self._structure.has_coordinates
+
+    def floats(self, params: Any) -> Any:
+        """Parameters that a user wrote down: whole matrices are symmetric."""
+        params = super().floats(params)
+        scatter = getattr(params, self.scatter_name)
+        if isinstance(scatter, np.ndarray) and scatter.ndim == (2 if self._structure.shared else 3):
+            check_symmetric(self.scatter_name, scatter)
+        return params
 
     def column_supports(self, n_features: int) -> tuple[Support, ...]:
         """Real numbers, which have to vary unless columns share their variance."""

@@ -10,6 +10,7 @@ from sklearn_genmodel.families._numerics._newton import increasing_root
 
 __all__ = [
     "LARGEST_CONCENTRATION",
+    "SMALLEST_CONCENTRATION",
     "bessel_ratio",
     "concentrations_at",
     "inverse_bessel_ratio",
@@ -37,13 +38,25 @@ def log_bessel(order: float, x: Array) -> Array:
     -------
     log_bessel : ndarray
     """
-    scaled = ive(order, x)
+    # scipy knows none of the functions of large arguments.
+    large = x > LARGEST_CONCENTRATION
+    scaled = np.where(large, _scaled_limit(order, x), ive(order, np.where(large, 1.0, x)))
     small = (scaled < UNDERFLOW) | (x**2 < order + 1.0)
     direct = np.log(np.where(small, 1.0, scaled)) - order * np.log(x)
     if not small.any():
         return np.asarray(direct)
     series = _log_series(order, np.where(small, x, 1.0))
     return np.where(small, series - order * np.log(2.0) - gammaln(order + 1.0) - x, direct)
+
+
+def _scaled_limit(order: float, x: Array) -> Array:
+    """I_order(x) / e^x for large x (Abramowitz and Stegun 1964, 9.7.1)."""
+    square, eighth = 4.0 * order**2, 8.0 * np.maximum(x, 1.0)
+    first = (square - 1.0) / eighth
+    second = first * (square - 9.0) / (2.0 * eighth)
+    third = second * (square - 25.0) / (3.0 * eighth)
+    limit: Array = (1.0 - first + second - third) / np.sqrt(0.25 * np.pi * eighth)
+    return limit
 
 
 def _log_series(order: float, x: Array) -> Array:
