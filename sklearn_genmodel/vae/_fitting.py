@@ -247,7 +247,7 @@ class TrainedByGradients(LatentGeneration):
         """A copy of the model of the last fit, if it fits these arguments and rows."""
         check_supports(self, X, self.module_.likelihood.supports, fitting=False)
         module = place(copy.deepcopy(self.module_), self)
-        return Model(module.requires_grad_(requires_grad=True), self._scaling, self._family)
+        return Model(module, self._scaling, self._family)
 
     def _forget(self, X: Any) -> None:
         """Drop the results of an earlier fit; remember of what type the table is."""

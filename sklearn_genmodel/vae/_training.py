@@ -96,6 +96,7 @@ class Training:
         state.parameters = self.flat.copy()
         state.optimizer = copy.deepcopy(self.optimizer.state_dict())
         state.optimizer_name = type(self.optimizer).__name__
+        state.trained = self.flat.trained
         state.generator = self.generator.get_state()
         return state
 
@@ -137,8 +138,9 @@ class Training:
             return
         self.flat.restore(state.parameters)
         if state.gradient_norm is not None:
-            self.now.gradient_norm = state.gradient_norm.clone().to(self.flat.vector.device)
-        if type(self.optimizer).__name__ == state.optimizer_name:
+            self.now.gradient_norm = state.gradient_norm.clone().to(self.flat.vector)
+        known = state.optimizer_name, state.trained
+        if known == (type(self.optimizer).__name__, self.flat.trained):
             load_state(self.optimizer, state.optimizer)
         resume_generator(self.generator, state.generator, int(state.seeds[2]) ^ state.n_epochs)
 

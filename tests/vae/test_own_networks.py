@@ -46,3 +46,46 @@ def test_networks_may_work_in_place(network, objective, prior):
     for method in ("score_samples", "transform", "reconstruct", "impute"):
         assert_array_equal(getattr(inplace, method)(X), getattr(plain, method)(X))
     assert_array_equal(inplace.elbo(X), plain.elbo(X))
+
+
+def half_frozen(n_inputs, n_outputs):
+    """Of three layers the middle one is frozen, but for its bias."""
+    layers = nn.Linear(n_inputs, 6), nn.Linear(6, 6), nn.Linear(6, n_outputs)
+    nn.init.constant_(layers[1].weight, 0.25).requires_grad_(False)
+    return nn.Sequential(*layers)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"weight_decay": 0.5, "learning_rate": 1e-2}], ids=str)
+def test_what_is_frozen_stays_as_it_is(arguments):
+    model = vae(decoder=half_frozen, **arguments)
+    go_on = (model.fit, model.partial_fit, model.partial_fit, model.resume, model.fit)
+    for train in go_on:
+        model.set_params(max_epochs=model.max_epochs + 2, warm_start=train is go_on[-1])
+        train(X)
+        assert torch.unique(model.module_.decoder[1].weight).tolist() == [0.25]
+    assert not model.module_.decoder[1].weight.requires_grad
+    assert model.module_.decoder[1].bias.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("decoder", [(8,), half_frozen], ids=["dense", "own"])
+def test_layers_may_be_frozen_between_fits(decoder):
+    """What is frozen keeps its values, momentum or not; the rest is trained."""
+    model = vae(decoder=decoder).fit(X)
+    frozen, kept = model.module_.encoder, model.module_.decoder
+    before = [p.detach().clone() for p in (*frozen.parameters(), *kept.parameters())]
+    frozen.requires_grad_(False)
+    model.partial_fit(X).partial_fit(X)
+    n_frozen = len(list(frozen.parameters()))
+    after = [*model.module_.encoder.parameters(), *model.module_.decoder.parameters()]
+    for old, new in zip(before[:n_frozen], after, strict=False):
+        assert torch.equal(old, new)
+    assert not torch.equal(before[-1], after[-1])
+    model.module_.encoder.requires_grad_(True)
+    assert not torch.equal(model.partial_fit(X).module_.encoder.layers[0].weight, before[0])
+
+
+def test_there_must_be_something_to_train():
+    model = vae(decoder_scale="unit").fit(X)
+    model.module_.requires_grad_(False)
+    with pytest.raises(ValueError, match="All parameters of the model are frozen"):
+        model.partial_fit(X)
