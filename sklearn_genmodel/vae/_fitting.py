@@ -79,7 +79,8 @@ class TrainedByGradients(LatentGeneration):
             self._forget(X)
         else:
             state = getattr(self, "_training", None) or new_state(as_generator(self.random_state))
-            model, state = self._continued(rows), replace(state, is_over=False)
+            # These rows may lie elsewhere: what their bound may fall to is found anew.
+            model, state = self._continued(rows), replace(state, is_over=False, probe=None)
         progress = Progress(self, X, y, sample_weight, callbacks=False)
         return self._train(model, rows, weights, state, progress, n_epochs=state.n_epochs + 1)
 

@@ -36,8 +36,8 @@ class TrainingState:
 
     ``seeds`` are those of the split, the validation noise and the batches; ``parameters`` are
     copies of the parameters and buffers, ``best`` those of the best validated epoch, ``trained``
-    the parts that were not frozen, and ``optimizer`` and ``generator`` what these objects say of
-    themselves.
+    the parts that were not frozen; ``probe`` is the bound of some of the rows at the start;
+    ``optimizer`` and ``generator`` are what these objects say of themselves.
     """
 
     seeds: NDArray[np.int64]

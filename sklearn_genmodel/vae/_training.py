@@ -85,9 +85,11 @@ class Training:
         self._resume(state)
         self.advance = self._new_advance()
         self.probe_noise = self._noise_for(rows.block(slice(PROBED_ROWS)))
-        if state.probe is None:
-            total, weight = ranks.add(self._probe()).tolist()
-            self.now.probe = total / weight
+        total, weight = ranks.add(self._probe()).tolist()
+        self.bound = total / weight
+        # What fell too low was rolled back: where training goes on as low, it is on other rows.
+        if self.now.probe is None or not self.bound > self._lowest:
+            self.now.probe = self.bound
         self.held_out_noise: Any = None if held_out is None else self._noise_for(held_out)
 
     def state(self) -> TrainingState:
@@ -121,10 +123,13 @@ class Training:
         if not good:
             self._roll_back(*before)
         else:
+            self.bound = values[-1]
             now.is_over = self._is_over(validation if self.held_out is not None else elbo)
 
     def finish(self) -> None:
-        """Leave the best validated parameters in the module."""
+        """Leave the best validated parameters in the module, if its bound is a number."""
+        if not math.isfinite(self.bound):
+            raise self._lost()
         if self.held_out is not None and self.now.best is not None:
             self.flat.restore(self.now.best)
 
@@ -261,12 +266,21 @@ class Training:
         self.advance = self._new_advance()
         self.now.gradient_norm = norm
         self.now.lr_factor *= 0.5
-        if sum(epoch.rolled_back for epoch in self.now.history) > MOST_ROLLBACKS:
-            raise FloatingPointError(
-                f"The bound was lost in {MOST_ROLLBACKS} epochs, although the step was "
-                f"halved each time, to {self.now.lr_factor * self.options.learning_rate:.3g}. "
-                "Look for extreme values in X, set standardize=True, or use dtype='float64'."
-            )
+        if self.n_lost > MOST_ROLLBACKS:
+            raise self._lost()
+
+    @property
+    def n_lost(self) -> int:
+        """Epochs that were rolled back."""
+        return sum(epoch.rolled_back for epoch in self.now.history)
+
+    def _lost(self) -> FloatingPointError:
+        return FloatingPointError(
+            f"The bound was lost in {self.n_lost} epochs, although the step was halved each time, "
+            f"to {self.now.lr_factor * self.options.learning_rate:.3g}. Look for extreme values in "
+            "X, set standardize=True, use dtype='float64', or look at what networks of your own "
+            "return."
+        )
 
     def _is_over(self, value: float) -> bool:
         """Keep the best parameters; True if the bound has not risen for long."""

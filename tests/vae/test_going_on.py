@@ -278,3 +278,32 @@ def test_going_on_by_hand_leaves_checkpoints_alone(X, tmp_path):
     vae = VAEEstimator(max_epochs=2, random_state=0).fit(X).set_params(max_epochs=4)
     vae.set_callbacks(Checkpoint(path, every=0)).resume(X)
     assert path.read_bytes() == b"fit"
+
+
+def test_rows_that_move_are_not_taken_for_a_step_that_is_too_long():
+    """A stream that leaves and comes back: no epoch is lost, and each place is learned."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2)) @ rng.normal(size=(2, 4)) + 0.3 * rng.normal(size=(300, 4))
+    vae = VAEEstimator(2, random_state=0)
+    for n_epochs, shift in ((40, 0.0), (30, 40.0), (30, 0.0)):
+        started = vae.partial_fit(X + shift).score(X + shift)
+        for _ in range(n_epochs):
+            vae.partial_fit(X + shift)
+        assert vae.score(X + shift) > started
+    vae.set_params(max_epochs=vae.n_iter_ + 10).resume(X - 1e3)
+    assert not any(epoch.rolled_back for epoch in vae.history_)
+    assert {epoch.lr for epoch in vae.history_} == {1e-3}
+
+
+def test_a_run_with_lost_epochs_resumes_to_the_same_weights(X):
+    arguments = {"likelihood": "poisson", "optimizer": "sgd", "learning_rate": 1e6}
+    vae = VAEEstimator(**arguments, kl_warmup=0.0, early_stopping=False, random_state=0)
+    counts = np.round(X)
+    whole = clone(vae).set_params(max_epochs=36).fit(counts)
+    lost = [epoch.rolled_back for epoch in whole.history_]
+    n_before = lost.index(True) + 3
+    assert any(lost[n_before:])
+    parts = clone(vae).set_params(max_epochs=n_before).fit(counts)
+    parts.set_params(max_epochs=36).resume(counts)
+    assert [epoch.rolled_back for epoch in parts.history_] == lost
+    assert_array_equal(parts.transform(counts), whole.transform(counts))

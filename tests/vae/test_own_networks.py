@@ -89,3 +89,22 @@ def test_there_must_be_something_to_train():
     model.module_.requires_grad_(False)
     with pytest.raises(ValueError, match="All parameters of the model are frozen"):
         model.partial_fit(X)
+
+
+class WithoutNumbers(nn.Module):
+    """A decoder that takes logs of what is negative."""
+
+    def __init__(self, n_inputs, n_outputs):
+        super().__init__()
+        self.layer = nn.Linear(n_inputs, n_outputs)
+
+    def forward(self, values):
+        return torch.log(-self.layer(values).abs() - 1.0)
+
+
+def test_a_model_that_returns_no_numbers_is_no_fit():
+    model = vae(decoder=WithoutNumbers, max_epochs=3)
+    for train in (model.fit, model.partial_fit):
+        with pytest.raises(FloatingPointError, match="networks of your own"):
+            train(X)
+    assert not hasattr(model, "module_")
