@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sklearn_genmodel.vae._column_statistics import deviations, weighted_means
+from sklearn_genmodel.vae._column_statistics import locations, units
 from sklearn_genmodel.vae._likelihood import Likelihood
 
 __all__ = ["Rows", "Scaling", "find_scaling", "make_rows"]
@@ -93,7 +93,7 @@ class Rows(NamedTuple):
 def find_scaling(
     X: Array, weights: Array | None, likelihood: Likelihood, *, standardize: bool
 ) -> Scaling:
-    """Means and deviations of the columns that are seen, as far as the likelihood allows.
+    """Locations and units of the columns that are seen, as far as the likelihood allows.
 
     Parameters
     ----------
@@ -116,10 +116,11 @@ def find_scaling(
     if not standardize:
         return scaling
     rescaled = np.broadcast_to(likelihood.rescaled, n_features)
+    robust = np.broadcast_to(likelihood.has_outliers, n_features)
     return Scaling(
-        offset=np.where(rescaled, weighted_means(X, weights), 0.0),
-        scale=np.where(rescaled, deviations(X, weights), 1.0),
-        input_offset=weighted_means(features, weights),
+        offset=np.where(rescaled, locations(X, weights, robust), 0.0),
+        scale=np.where(rescaled, units(X, weights, robust), 1.0),
+        input_offset=locations(features, weights, likelihood.inputs_with_outliers),
         input_scale=likelihood.spread(features, weights),
     )
 
@@ -150,11 +151,13 @@ def make_rows(
     inputs /= scaling.input_scale
     if not np.isfinite(inputs).all():
         np.nan_to_num(inputs, copy=False)
+    squashed = likelihood.inputs_with_outliers
+    if squashed.any():
+        np.arcsinh(inputs, out=inputs, where=squashed)
     relative = np.ones(len(X)) if weights is None else weights * (len(X) / weights.sum())
     on_device, on_device_weights = _tensor(inputs, like), _tensor(relative, like)
-    alike = features is X and np.all(scaling.offset == scaling.input_offset)
-    alike = alike and np.all(scaling.scale == scaling.input_scale)
-    if alike and is_complete:
+    alike = features is X and all(map(np.array_equal, scaling[:2], scaling[2:]))
+    if alike and is_complete and not squashed.any():
         return Rows(on_device, on_device, None, on_device_weights)
     cells = np.where(missing, likelihood.filler, scaling.to_model(X))
     mask = None if is_complete else _tensor(~missing, like)

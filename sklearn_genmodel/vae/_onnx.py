@@ -53,7 +53,7 @@ def export_graph(model: Model, part: str, path: Any) -> None:
         warnings.simplefilter("ignore")
         torch.onnx.export(
             graph,
-            (torch.full((2, width), 0.5),),
+            (torch.full((2, width), 0.5, dtype=torch.float32),),
             str(path),
             input_names=[name],
             output_names=outputs,
@@ -79,8 +79,11 @@ class _EncoderGraph(_Graph):
 
     def forward(self, X: Any) -> tuple[Any, Any]:
         inputs = _features(self.module.likelihood, X)
-        inputs = (inputs - self.input_offset) / self.input_scale
-        means, log_scales = self.module.posterior(torch.nan_to_num(inputs, 0.0))
+        inputs = torch.nan_to_num((inputs - self.input_offset) / self.input_scale, 0.0)
+        squashed = self.module.likelihood.inputs_with_outliers
+        if squashed.any():
+            inputs = torch.where(torch.tensor(squashed.tolist()), torch.asinh(inputs), inputs)
+        means, log_scales = self.module.posterior(inputs)
         return means, torch.exp(log_scales)
 
 
