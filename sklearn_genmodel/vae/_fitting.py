@@ -105,7 +105,7 @@ class TrainedByGradients(LatentGeneration):
         check_is_fitted(self, "module_")
         check_arguments(self)
         _, rows, weights = self._check_training_data(X, sample_weight, is_new=False)
-        if not hasattr(self, "_training"):
+        if getattr(self, "_training", None) is None:
             raise ValueError(
                 "There is no state of training to go on from: files that save wrote hold none, "
                 "pickles do. Call partial_fit, or fit with warm_start=True."

@@ -59,7 +59,7 @@ def elbo(
     penalty = total = unit_kl.sum()
     if free_bits > 0:
         # Only then: the estimate for a prior of several components may be negative in a batch.
-        least = free_bits * n_rows * noise.shape[-1] / kl.shape[1]
+        least = free_bits * rows.weights.sum() * (noise.shape[-1] / kl.shape[1])
         penalty = unit_kl.clamp(min=least).sum()
     loss = (kl_weight * penalty - fit) / n_rows
     return Objective(loss, torch.stack([fit - total, fit, total]).detach())

@@ -19,7 +19,7 @@ def _adam(groups: Any, lr: float) -> Any:
     device = groups[0]["params"][0].device
     on_cuda = device.type == "cuda"
     # A captured step reads its size from the device.
-    size: Any = torch.tensor(lr, device=device) if on_cuda else lr
+    size: Any = torch.tensor(lr, dtype=torch.float32, device=device) if on_cuda else lr
     fused = _can_fuse(groups)
     return torch.optim.AdamW(groups, lr=size, weight_decay=0.0, fused=fused, capturable=on_cuda)
 

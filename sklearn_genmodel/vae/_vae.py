@@ -63,7 +63,7 @@ class VAEEstimator(CallbackSupportMixin, TrainedByGradients):
     kl_warmup : float, default=0.1
         Share of `max_epochs` over which that weight rises from near 0 to `beta`.
     free_bits : float, default=0.0
-        Nats of KL per latent unit that cost nothing in training.
+        Nats of KL per latent unit that cost nothing in training; for `objective="elbo"` only.
     optimizer : {"adam", "sgd"} or callable, default="adam"
         A factory ``(parameter_groups, lr) -> torch.optim.Optimizer`` is allowed.
     learning_rate : float, default=1e-3

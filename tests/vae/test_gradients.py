@@ -149,6 +149,17 @@ def test_free_bits_stop_the_gradient_of_small_kl_terms(problem):
     assert_allclose(free.sums, plain.sums)
 
 
+def test_rows_that_fill_a_batch_up_have_no_free_bits(problem):
+    """Rows of weight 0 change nothing but the number that the loss is divided by."""
+    module, rows, noise, _ = problem
+    index = torch.cat([torch.arange(D), torch.arange(3)])
+    filled = rows.take(index)._replace(weights=torch.cat([rows.weights, torch.zeros(3)]))
+    for free_bits in (0.0, 0.3, 1e3):
+        plain = OBJECTIVES["elbo"](module, rows, noise, 1.0, free_bits).loss.item()
+        found = OBJECTIVES["elbo"](module, filled, noise[:, index], 1.0, free_bits).loss.item()
+        assert_allclose(found * (D + 3), plain * D, rtol=1e-12)
+
+
 def test_a_batch_whose_estimate_of_the_kl_is_negative_counts_as_it_is():
     """Far draws make log q(z | x) - log p(z) negative; cut off at 0 the bound would be biased."""
     X = np.random.default_rng(0).normal(size=(D, N))

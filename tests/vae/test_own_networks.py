@@ -91,6 +91,17 @@ def test_there_must_be_something_to_train():
         model.partial_fit(X)
 
 
+def test_scores_drop_nothing_whatever_the_mode_of_the_network():
+    def factory(n_inputs, n_outputs):
+        return nn.Sequential(nn.Linear(n_inputs, 8), nn.Dropout(0.5), nn.Linear(8, n_outputs))
+
+    model = vae(decoder=factory).fit(X)
+    expected = model.score_samples(X)
+    model.module_.decoder[1].train()
+    assert_array_equal(model.score_samples(X), expected)
+    assert model.module_.decoder[1].training
+
+
 class WithoutNumbers(nn.Module):
     """A decoder that takes logs of what is negative."""
 
