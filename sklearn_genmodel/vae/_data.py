@@ -21,13 +21,15 @@ class Scaling(NamedTuple):
     """Affine maps between the data and the model: cells by ``(x - offset) / scale``.
 
     ``offset`` and ``scale`` have one entry per column of the data, ``input_offset`` and
-    ``input_scale`` one per input of the encoder.
+    ``input_scale`` one per input of the encoder, as has ``squashed``: whether arsinh is applied to
+    the input afterwards.
     """
 
     offset: Array
     scale: Array
     input_offset: Array
     input_scale: Array
+    squashed: NDArray[np.bool_]
 
     def to_model(self, X: Array) -> Array:
         """Cells in the units of the model."""
@@ -110,18 +112,23 @@ def find_scaling(
     """
     features = likelihood.features(X)
     n_features, n_inputs = X.shape[1], features.shape[1]
-    scaling = Scaling(
-        np.zeros(n_features), np.ones(n_features), np.zeros(n_inputs), np.ones(n_inputs)
-    )
     if not standardize:
-        return scaling
+        return Scaling(
+            offset=np.zeros(n_features),
+            scale=np.ones(n_features),
+            input_offset=np.zeros(n_inputs),
+            input_scale=np.ones(n_inputs),
+            squashed=np.zeros(n_inputs, dtype=bool),
+        )
     rescaled = np.broadcast_to(likelihood.rescaled, n_features)
     robust = np.broadcast_to(likelihood.has_outliers, n_features)
+    squashed = likelihood.inputs_with_outliers
     return Scaling(
         offset=np.where(rescaled, locations(X, weights, robust), 0.0),
         scale=np.where(rescaled, units(X, weights, robust), 1.0),
-        input_offset=locations(features, weights, likelihood.inputs_with_outliers),
+        input_offset=locations(features, weights, squashed),
         input_scale=likelihood.spread(features, weights),
+        squashed=squashed,
     )
 
 
@@ -151,13 +158,12 @@ def make_rows(
     inputs /= scaling.input_scale
     if not np.isfinite(inputs).all():
         np.nan_to_num(inputs, copy=False)
-    squashed = likelihood.inputs_with_outliers
-    if squashed.any():
-        np.arcsinh(inputs, out=inputs, where=squashed)
+    if scaling.squashed.any():
+        np.arcsinh(inputs, out=inputs, where=scaling.squashed)
     relative = np.ones(len(X)) if weights is None else weights * (len(X) / weights.sum())
     on_device, on_device_weights = _tensor(inputs, like), _tensor(relative, like)
-    alike = features is X and all(map(np.array_equal, scaling[:2], scaling[2:]))
-    if alike and is_complete and not squashed.any():
+    alike = features is X and all(map(np.array_equal, scaling[:2], scaling[2:4]))
+    if alike and is_complete and not scaling.squashed.any():
         return Rows(on_device, on_device, None, on_device_weights)
     cells = np.where(missing, likelihood.filler, scaling.to_model(X))
     mask = None if is_complete else _tensor(~missing, like)

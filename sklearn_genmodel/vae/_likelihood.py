@@ -42,8 +42,8 @@ class Likelihood(nn.Module):
     rescaled : bool or ndarray of shape (n_features,)
         Whether columns are standardised for the model, as a location-scale family allows.
     has_outliers : bool or ndarray of shape (n_features,)
-        Whether they are standardised by their quartiles, and what the encoder sees of them is
-        squashed: an outlier neither hides the other rows nor is sent far away by the encoder.
+        Whether columns are standardised by their quartiles, and squashed for the encoder: an
+        outlier neither hides the other rows nor is sent far away.
     filler : float or ndarray of shape (n_features,)
         Stands in for a missing cell; its density is computed and dropped.
     n_outputs : int

@@ -72,6 +72,7 @@ class _Graph(nn.Module):
         self.module = model.module
         for name, values in model.scaling._asdict().items():
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
+        self.is_squashed = bool(model.scaling.squashed.any())
 
 
 class _EncoderGraph(_Graph):
@@ -80,9 +81,8 @@ class _EncoderGraph(_Graph):
     def forward(self, X: Any) -> tuple[Any, Any]:
         inputs = _features(self.module.likelihood, X)
         inputs = torch.nan_to_num((inputs - self.input_offset) / self.input_scale, 0.0)
-        squashed = self.module.likelihood.inputs_with_outliers
-        if squashed.any():
-            inputs = torch.where(torch.tensor(squashed.tolist()), torch.asinh(inputs), inputs)
+        if self.is_squashed:
+            inputs = torch.where(self.squashed > 0, torch.asinh(inputs), inputs)
         means, log_scales = self.module.posterior(inputs)
         return means, torch.exp(log_scales)
 

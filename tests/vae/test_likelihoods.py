@@ -136,6 +136,10 @@ def test_the_unit_of_a_column_with_outliers_is_that_of_its_quartiles():
     normal = (high - low)[0] / (stats.norm.ppf(0.75) - stats.norm.ppf(0.25))
     # Where the quartiles are one, the standard deviation.
     assert_allclose(vae._scaling.scale, [normal, repeated[:, 1].std()])
+    inputs = vae._rows(X)[1].inputs
+    assert_allclose(inputs, np.arcsinh((X - middle) / vae._scaling.scale))
+    vae.set_params(standardize=False).fit(X)
+    assert_array_equal(vae._rows(X)[1].inputs, X)
 
 
 @pytest.mark.parametrize("scale", ["learned", "learned_scalar", "network", "unit", 0.5])
