@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "ROUNDING",
     "deviations",
     "locations",
     "log_means",
@@ -19,6 +20,8 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+# A spread of a few units in the last place is rounding, not variation.
+ROUNDING = 8.0 * float(np.finfo(np.float64).eps)
 # Between the quartiles of a standard normal.
 NORMAL_IQR = 1.3489795003921634
 
@@ -71,9 +74,7 @@ def deviations(X: Array, weights: Array | None = None) -> Array:
     largest = np.nanmax(np.abs(X), axis=0)
     unit = np.where(largest > 0, largest, 1.0)
     sd = unit * np.sqrt(weighted_variances(X / unit, weights))
-    # A spread of a few units in the last place is rounding, not variation.
-    constant = sd <= 8.0 * np.finfo(np.float64).eps * largest
-    return np.where(constant, unit, sd)
+    return np.where(sd <= ROUNDING * largest, unit, sd)
 
 
 def robust_deviations(X: Array, weights: Array | None = None) -> Array:
@@ -82,7 +83,8 @@ def robust_deviations(X: Array, weights: Array | None = None) -> Array:
     That of the column where half of its cells are alike.
     """
     low, high = _quantiles(X, [0.25, 0.75], weights) / NORMAL_IQR
-    return np.where(high > low, high - low, deviations(X, weights))
+    differ = high - low > ROUNDING * np.maximum(np.abs(low), np.abs(high))
+    return np.where(differ, high - low, deviations(X, weights))
 
 
 def locations(X: Array, weights: Array | None, robust: NDArray[np.bool_]) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sklearn_genmodel.vae._column_statistics import locations, units
+from sklearn_genmodel.vae._column_statistics import ROUNDING, locations, units
 from sklearn_genmodel.vae._likelihood import Likelihood
 
 __all__ = ["Rows", "Scaling", "find_scaling", "make_rows"]
@@ -34,6 +34,13 @@ class Scaling(NamedTuple):
     def to_model(self, X: Array) -> Array:
         """Cells in the units of the model."""
         return (X - self.offset) / self.scale
+
+    def to_start(self, X: Array) -> Array:
+        """The same, with 0 where a column varies by rounding alone, to find first scales of."""
+        cells = self.to_model(X)
+        varies = np.abs(cells) * self.scale > ROUNDING * np.abs(self.offset)
+        cells[:, ~varies.any(axis=0)] *= 0.0
+        return cells
 
     def to_data(self, values: Array) -> Array:
         """Cells in the units of the data."""

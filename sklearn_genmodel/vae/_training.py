@@ -87,7 +87,7 @@ class Training:
         self.probe_noise = self._noise_for(rows.block(slice(PROBED_ROWS)))
         total, weight = ranks.add(self._probe()).tolist()
         self.bound = total / weight
-        # What fell too low was rolled back: where training goes on as low, it is on other rows.
+        # What falls too low is rolled back: a run that goes on from there is on other rows.
         if self.now.probe is None or not self.bound > self._lowest:
             self.now.probe = self.bound
         self.held_out_noise: Any = None if held_out is None else self._noise_for(held_out)
@@ -266,17 +266,16 @@ class Training:
         self.advance = self._new_advance()
         self.now.gradient_norm = norm
         self.now.lr_factor *= 0.5
-        if self.n_lost > MOST_ROLLBACKS:
+        if self._n_lost > MOST_ROLLBACKS:
             raise self._lost()
 
     @property
-    def n_lost(self) -> int:
-        """Epochs that were rolled back."""
+    def _n_lost(self) -> int:
         return sum(epoch.rolled_back for epoch in self.now.history)
 
     def _lost(self) -> FloatingPointError:
         return FloatingPointError(
-            f"The bound was lost in {self.n_lost} epochs, although the step was halved each time, "
+            f"The bound was lost in {self._n_lost} epochs, although the step was halved each time, "
             f"to {self.now.lr_factor * self.options.learning_rate:.3g}. Look for extreme values in "
             "X, set standardize=True, use dtype='float64', or look at what networks of your own "
             "return."

@@ -153,6 +153,15 @@ def test_a_column_that_is_constant_has_the_unit_of_its_value(X, likelihood, valu
     assert_allclose(draws[1], abs(value) * draws[0], rtol=1e-9)
 
 
+@pytest.mark.parametrize("likelihood", ["gaussian", "student_t"])
+def test_rounding_is_no_variation(X, likelihood):
+    """0.1 + 0.2 is 0.3: scores are those of a column that is constant."""
+    rounded = np.where(np.arange(len(X)) % 3, 0.3, 0.1 + 0.2)
+    vae = VAEEstimator(likelihood=likelihood, max_epochs=3, random_state=0)
+    expected = vae.fit(np.c_[X, np.full(len(X), 0.3)]).score(np.c_[X, np.full(len(X), 0.3)])
+    assert_allclose(vae.fit(np.c_[X, rounded]).score(np.c_[X, rounded]), expected, rtol=1e-6)
+
+
 def test_history(X):
     vae = VAEEstimator(max_epochs=20, beta=2.0, kl_warmup=0.5, early_stopping=False).fit(X)
     assert len(vae.history_) == vae.n_iter_ == 20
