@@ -144,6 +144,11 @@ def _check_shares(vae: Any) -> None:
 def _check_choices(vae: Any) -> None:
     _check_choice("activation", vae.activation, tuple(ACTIVATIONS))
     _check_choice("objective", vae.objective, tuple(OBJECTIVES))
+    if vae.free_bits > 0 and vae.objective != "elbo":
+        raise ValueError(
+            f"free_bits={vae.free_bits!r} is for objective='elbo', whose KL has a term for every "
+            f"latent unit, got objective={vae.objective!r}: set free_bits=0 or objective='elbo'."
+        )
     _check_choice("lr_schedule", vae.lr_schedule, SCHEDULES)
     _check_choice("dtype", vae.dtype, DTYPES)
     if not callable(vae.optimizer):

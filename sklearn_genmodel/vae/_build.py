@@ -83,7 +83,7 @@ def build_model(
     """
     likelihood = make_likelihood(vae, family, X.shape[1])
     scaling = find_scaling(X, weights, likelihood, standardize=vae.standardize)
-    outputs = likelihood.start(scaling.to_model(X), weights)
+    outputs = likelihood.start(scaling.to_start(X), weights)
     with private_seed(int(rng.integers(2**63))), torch.device("cpu"):
         module = assemble(vae, likelihood, len(scaling.input_offset))
     if isinstance(module.decoder, Dense):

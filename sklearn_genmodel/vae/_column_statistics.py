@@ -6,8 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "ROUNDING",
     "deviations",
+    "locations",
     "log_means",
+    "robust_deviations",
+    "units",
     "weighted_means",
     "weighted_medians",
     "weighted_sums",
@@ -15,6 +19,11 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+
+# A spread of a few units in the last place is rounding, not variation.
+ROUNDING = 8.0 * float(np.finfo(np.float64).eps)
+# Between the quartiles of a standard normal.
+NORMAL_IQR = 1.3489795003921634
 
 
 def weighted_sums(X: Array, weights: Array | None = None) -> tuple[Array, Array]:
@@ -54,26 +63,55 @@ def weighted_variances(X: Array, weights: Array | None = None) -> Array:
 
 def weighted_medians(X: Array, weights: Array | None = None) -> Array:
     """Median of every column, the lower of two."""
-    own = np.ones(len(X)) if weights is None else weights
-    return np.asarray(
-        [
-            np.quantile(column[seen], 0.5, weights=own[seen], method="inverted_cdf")
-            for column, seen in zip(X.T, ~np.isnan(X.T), strict=True)
-        ]
-    )
+    return _quantiles(X, [0.5], weights)[0]
 
 
 def deviations(X: Array, weights: Array | None = None) -> Array:
-    """Standard deviation of every column, 1 where it does not vary; see `weighted_sums`."""
+    """Standard deviation of every column; see `weighted_sums`.
+
+    Of one that does not vary its absolute value, which changes with its units; 1 if that is 0.
+    """
     largest = np.nanmax(np.abs(X), axis=0)
     unit = np.where(largest > 0, largest, 1.0)
     sd = unit * np.sqrt(weighted_variances(X / unit, weights))
-    # A spread of a few units in the last place is rounding, not variation.
-    constant = sd <= 8.0 * np.finfo(np.float64).eps * largest
-    return np.where(constant, 1.0, sd)
+    return np.where(sd <= ROUNDING * largest, unit, sd)
+
+
+def robust_deviations(X: Array, weights: Array | None = None) -> Array:
+    """Standard deviation of a normal with the quartiles of every column, whatever its outliers.
+
+    That of the column where half of its cells are alike.
+    """
+    low, high = _quantiles(X, [0.25, 0.75], weights) / NORMAL_IQR
+    differ = high - low > ROUNDING * np.maximum(np.abs(low), np.abs(high))
+    return np.where(differ, high - low, deviations(X, weights))
+
+
+def locations(X: Array, weights: Array | None, robust: NDArray[np.bool_]) -> Array:
+    """Mean of every column, or its median where outliers are expected."""
+    values = weighted_means(X, weights)
+    values[robust] = weighted_medians(X[:, robust], weights)
+    return values
+
+
+def units(X: Array, weights: Array | None, robust: NDArray[np.bool_]) -> Array:
+    """Standard deviation of every column, from its quartiles where outliers are expected."""
+    values = deviations(X, weights)
+    values[robust] = robust_deviations(X[:, robust], weights)
+    return values
 
 
 def log_means(X: Array, weights: Array | None = None) -> Array:
     """Log of the mean of every column, finite for columns of zeros; see `weighted_sums`."""
     sums, counts = weighted_sums(X, weights)
     return np.asarray(np.log((sums + 0.5) / (counts + 0.5)))
+
+
+def _quantiles(X: Array, levels: list[float], weights: Array | None) -> Array:
+    """Quantiles of every column, of what lies between two cells the lower: (n_levels, n)."""
+    own = np.ones(len(X)) if weights is None else weights
+    values = [
+        np.quantile(column[seen], levels, weights=own[seen], method="inverted_cdf")
+        for column, seen in zip(X.T, ~np.isnan(X.T), strict=True)
+    ]
+    return np.reshape(values, (X.shape[1], len(levels))).T

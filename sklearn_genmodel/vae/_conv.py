@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 
@@ -64,10 +65,11 @@ class ConvEncoder(_Conv):
         planes, sizes = self._sizes(n_inputs)
         layers: list[Any] = [nn.Unflatten(1, (planes, *sizes[0]))]
         for before, after in zip((planes, *self.channels), self.channels, strict=False):
-            layers += [nn.Conv2d(before, after, 3, STRIDE, 1), nn.ReLU()]
+            layers += [nn.Conv2d(before, after, 3, STRIDE, 1, dtype=torch.float32), nn.ReLU()]
         height, width = sizes[-1]
         n_hidden = (planes, *self.channels)[-1] * height * width
-        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(n_hidden, n_outputs))
+        last = nn.Linear(n_hidden, n_outputs, dtype=torch.float32)
+        return nn.Sequential(*layers, nn.Flatten(), last)
 
 
 class ConvDecoder(_Conv):
@@ -94,12 +96,13 @@ class ConvDecoder(_Conv):
         height, width = sizes[-1]
         deepest = (planes, *self.channels)[-1]
         layers: list[Any] = [
-            nn.Linear(n_inputs, deepest * height * width),
+            nn.Linear(n_inputs, deepest * height * width, dtype=torch.float32),
             nn.Unflatten(1, (deepest, height, width)),
         ]
         depths = (*self.channels[::-1], n_planes)
         for i, size in enumerate(reversed(sizes[:-1])):
             odd = tuple((s + 1) % STRIDE for s in size)
-            conv = nn.ConvTranspose2d(depths[i], depths[i + 1], 3, STRIDE, 1, odd)
+            depth = depths[i : i + 2]
+            conv = nn.ConvTranspose2d(*depth, 3, STRIDE, 1, odd, dtype=torch.float32)
             layers += [nn.ReLU(), conv]
         return nn.Sequential(*layers, nn.Flatten())

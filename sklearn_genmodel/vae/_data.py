@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sklearn_genmodel.vae._column_statistics import deviations, weighted_means
+from sklearn_genmodel.vae._column_statistics import ROUNDING, locations, units
 from sklearn_genmodel.vae._likelihood import Likelihood
 
 __all__ = ["Rows", "Scaling", "find_scaling", "make_rows"]
@@ -21,17 +21,26 @@ class Scaling(NamedTuple):
     """Affine maps between the data and the model: cells by ``(x - offset) / scale``.
 
     ``offset`` and ``scale`` have one entry per column of the data, ``input_offset`` and
-    ``input_scale`` one per input of the encoder.
+    ``input_scale`` one per input of the encoder, as has ``squashed``: whether arsinh is applied to
+    the input afterwards.
     """
 
     offset: Array
     scale: Array
     input_offset: Array
     input_scale: Array
+    squashed: NDArray[np.bool_]
 
     def to_model(self, X: Array) -> Array:
         """Cells in the units of the model."""
         return (X - self.offset) / self.scale
+
+    def to_start(self, X: Array) -> Array:
+        """The same, with 0 where a column varies by rounding alone, to find first scales of."""
+        cells = self.to_model(X)
+        varies = np.abs(cells) * self.scale > ROUNDING * np.abs(self.offset)
+        cells[:, ~varies.any(axis=0)] *= 0.0
+        return cells
 
     def to_data(self, values: Array) -> Array:
         """Cells in the units of the data."""
@@ -93,7 +102,7 @@ class Rows(NamedTuple):
 def find_scaling(
     X: Array, weights: Array | None, likelihood: Likelihood, *, standardize: bool
 ) -> Scaling:
-    """Means and deviations of the columns that are seen, as far as the likelihood allows.
+    """Locations and units of the columns that are seen, as far as the likelihood allows.
 
     Parameters
     ----------
@@ -110,17 +119,23 @@ def find_scaling(
     """
     features = likelihood.features(X)
     n_features, n_inputs = X.shape[1], features.shape[1]
-    scaling = Scaling(
-        np.zeros(n_features), np.ones(n_features), np.zeros(n_inputs), np.ones(n_inputs)
-    )
     if not standardize:
-        return scaling
+        return Scaling(
+            offset=np.zeros(n_features),
+            scale=np.ones(n_features),
+            input_offset=np.zeros(n_inputs),
+            input_scale=np.ones(n_inputs),
+            squashed=np.zeros(n_inputs, dtype=bool),
+        )
     rescaled = np.broadcast_to(likelihood.rescaled, n_features)
+    robust = np.broadcast_to(likelihood.has_outliers, n_features)
+    squashed = likelihood.inputs_with_outliers
     return Scaling(
-        offset=np.where(rescaled, weighted_means(X, weights), 0.0),
-        scale=np.where(rescaled, deviations(X, weights), 1.0),
-        input_offset=weighted_means(features, weights),
+        offset=np.where(rescaled, locations(X, weights, robust), 0.0),
+        scale=np.where(rescaled, units(X, weights, robust), 1.0),
+        input_offset=locations(features, weights, squashed),
         input_scale=likelihood.spread(features, weights),
+        squashed=squashed,
     )
 
 
@@ -150,11 +165,12 @@ def make_rows(
     inputs /= scaling.input_scale
     if not np.isfinite(inputs).all():
         np.nan_to_num(inputs, copy=False)
+    if scaling.squashed.any():
+        np.arcsinh(inputs, out=inputs, where=scaling.squashed)
     relative = np.ones(len(X)) if weights is None else weights * (len(X) / weights.sum())
     on_device, on_device_weights = _tensor(inputs, like), _tensor(relative, like)
-    alike = features is X and np.all(scaling.offset == scaling.input_offset)
-    alike = alike and np.all(scaling.scale == scaling.input_scale)
-    if alike and is_complete:
+    alike = features is X and all(map(np.array_equal, scaling[:2], scaling[2:4]))
+    if alike and is_complete and not scaling.squashed.any():
         return Rows(on_device, on_device, None, on_device_weights)
     cells = np.where(missing, likelihood.filler, scaling.to_model(X))
     mask = None if is_complete else _tensor(~missing, like)

@@ -42,6 +42,7 @@ def is_dense(module: VAEModule, objective: str, free_bits: float) -> bool:
         and type(module.prior) is NormalModule
         and type(module.likelihood) in LIKELIHOOD_GRADIENTS
         and not (isinstance(module.likelihood, Gaussian) and module.likelihood.scale.from_network)
+        and all(parameter.requires_grad for parameter in module.parameters())
     )
 
 

@@ -79,7 +79,8 @@ class TrainedByGradients(LatentGeneration):
             self._forget(X)
         else:
             state = getattr(self, "_training", None) or new_state(as_generator(self.random_state))
-            model, state = self._continued(rows), replace(state, is_over=False)
+            # These rows may lie elsewhere: what their bound may fall to is found anew.
+            model, state = self._continued(rows), replace(state, is_over=False, probe=None)
         progress = Progress(self, X, y, sample_weight, callbacks=False)
         return self._train(model, rows, weights, state, progress, n_epochs=state.n_epochs + 1)
 
@@ -104,7 +105,7 @@ class TrainedByGradients(LatentGeneration):
         check_is_fitted(self, "module_")
         check_arguments(self)
         _, rows, weights = self._check_training_data(X, sample_weight, is_new=False)
-        if not hasattr(self, "_training"):
+        if getattr(self, "_training", None) is None:
             raise ValueError(
                 "There is no state of training to go on from: files that save wrote hold none, "
                 "pickles do. Call partial_fit, or fit with warm_start=True."
@@ -247,7 +248,7 @@ class TrainedByGradients(LatentGeneration):
         """A copy of the model of the last fit, if it fits these arguments and rows."""
         check_supports(self, X, self.module_.likelihood.supports, fitting=False)
         module = place(copy.deepcopy(self.module_), self)
-        return Model(module.requires_grad_(requires_grad=True), self._scaling, self._family)
+        return Model(module, self._scaling, self._family)
 
     def _forget(self, X: Any) -> None:
         """Drop the results of an earlier fit; remember of what type the table is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -10,11 +10,20 @@ from torch import nn
 __all__ = ["FlatParameters"]
 
 
+class _Run(NamedTuple):
+    """Where a parameter that is trained lies in the vector."""
+
+    start: int
+    end: int
+    is_matrix: bool
+
+
 class FlatParameters:
     """Two vectors of which a module's parameters and gradients become views.
 
     One vector is clipped, stepped, copied and zeroed in one call, whatever the network. Matrices
-    come first, so that weight decay can spare biases and scales.
+    come first, so that weight decay can spare biases and scales. Parameters that are frozen have
+    their place, and a gradient of zeros, but no optimiser sees them.
 
     Parameters
     ----------
@@ -27,22 +36,34 @@ class FlatParameters:
         with torch.no_grad():
             self.vector = torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
             self.gradient = torch.zeros_like(self.vector)
-        self.n_decayed = sum(p.numel() for p in parameters if p.ndim >= 2)
+        self.runs: list[_Run] = []
         start = 0
         for parameter in parameters:
             end = start + parameter.numel()
             parameter.data = self.vector[start:end].view(parameter.shape)
             parameter.grad = self.gradient[start:end].view(parameter.shape)
+            if parameter.requires_grad and end > start:
+                self.runs.append(_Run(start, end, is_matrix=parameter.ndim >= 2))
             start = end
         self.buffers = list(module.buffers())
 
     def groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Parameter groups for an optimiser: with and without weight decay."""
+        if not self.runs:
+            raise ValueError(
+                "All parameters of the model are frozen, and none is left to train: let some of "
+                "encoder or decoder require gradients, or set decoder_scale='learned'."
+            )
         if weight_decay == 0:
-            return [self._group(0, len(self.vector), 0.0)]
-        n = self.n_decayed
-        groups = [self._group(0, n, weight_decay), self._group(n, len(self.vector), 0.0)]
-        return [group for group in groups if group["params"][0].numel()]
+            return [self._group(self.runs, 0.0)]
+        decayed, spared = ([r for r in self.runs if r.is_matrix is kind] for kind in (True, False))
+        groups = [self._group(decayed, weight_decay), self._group(spared, 0.0)]
+        return [group for group in groups if group["params"]]
+
+    @property
+    def trained(self) -> list[tuple[int, int]]:
+        """Ends of the parts of the vector that are not frozen."""
+        return _joined(self.runs)
 
     def copy(self) -> list[Any]:
         """True copies of the parameters and of the module's buffers."""
@@ -54,7 +75,16 @@ class FlatParameters:
             for target, source in zip([self.vector, *self.buffers], copied, strict=True):
                 target.copy_(source)
 
-    def _group(self, start: int, end: int, weight_decay: float) -> dict[str, Any]:
-        parameter = nn.Parameter(self.vector[start:end])
-        parameter.grad = self.gradient[start:end]
-        return {"params": [parameter], "weight_decay": weight_decay}
+    def _group(self, runs: list[_Run], weight_decay: float) -> dict[str, Any]:
+        parameters = []
+        for start, end in _joined(runs):
+            parameters.append(nn.Parameter(self.vector[start:end]))
+            parameters[-1].grad = self.gradient[start:end]
+        return {"params": parameters, "weight_decay": weight_decay}
+
+
+def _joined(runs: list[_Run]) -> list[tuple[int, int]]:
+    """Ends of runs, those that touch as one: an optimiser takes a call for each."""
+    starts = {run.start for run in runs}
+    ends = {run.end for run in runs}
+    return list(zip(sorted(starts - ends), sorted(ends - starts), strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import numbers
 from typing import Any, NamedTuple
 
@@ -140,7 +141,11 @@ class LatentInference(
         log_density : ndarray of shape (n_samples,)
         """
         model, rows, X = self._rows(X)
-        log_density = log_evidence(model.module, rows, self.n_score_draws, self.module_.decoder)
+        decoder = self.module_.decoder
+        # A copy only then: what is known of a decoder is kept with it.
+        if any(part.training for part in decoder.modules()):
+            decoder = copy.deepcopy(decoder).eval()
+        log_density = log_evidence(model.module, rows, self.n_score_draws, decoder)
         return log_density + model.scaling.log_jacobian(X)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
@@ -164,7 +169,9 @@ class LatentInference(
     def predict_proba(self, X: Any) -> Array:
         """Posterior probability of every component of a `MixturePrior` or `VampPrior`.
 
-        p(k | x) is the importance-weighted mean of p(k | z) over draws that all rows share.
+        p(k | x) is the importance-weighted mean of p(k | z) over draws that all rows share. Until
+        its warm-up is over, all components of a `MixturePrior` are the standard normal: a row has
+        the same probability of each.
 
         Parameters
         ----------
@@ -176,6 +183,8 @@ class LatentInference(
             Rows sum to 1.
         """
         model, rows, _ = self._rows(X)
+        # Of this copy: components that are still one are told apart too.
+        model.module.prior.started = True
         components = model.module.components()
         return importance_weighted(
             model.module,

@@ -41,6 +41,9 @@ class Likelihood(nn.Module):
         What a cell may hold.
     rescaled : bool or ndarray of shape (n_features,)
         Whether columns are standardised for the model, as a location-scale family allows.
+    has_outliers : bool or ndarray of shape (n_features,)
+        Whether columns are standardised by their quartiles, and squashed for the encoder: an
+        outlier neither hides the other rows nor is sent far away.
     filler : float or ndarray of shape (n_features,)
         Stands in for a missing cell; its density is computed and dropped.
     n_outputs : int
@@ -49,6 +52,7 @@ class Likelihood(nn.Module):
 
     support: ClassVar[Support]
     rescaled: Any = False
+    has_outliers: Any = False
     filler: Any = 0.0
 
     def __init__(self, n_features: int, scale: str | float) -> None:
@@ -60,6 +64,11 @@ class Likelihood(nn.Module):
     def n_inputs(self) -> int:
         """How many columns `features` makes."""
         return self.n_features
+
+    @property
+    def inputs_with_outliers(self) -> NDArray[np.bool_]:
+        """Which columns of `features` are those of `has_outliers`: (n_inputs,)."""
+        return np.broadcast_to(self.has_outliers, self.n_inputs)
 
     @property
     def n_expected(self) -> int:

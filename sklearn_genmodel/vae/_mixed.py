@@ -40,7 +40,13 @@ class Mixed(Likelihood):
         self.columns = [np.asarray(positions, dtype=np.intp) for positions in columns]
         self.n_outputs = sum(part.n_outputs for part in parts)
         self.rescaled = self._by_column("rescaled", fill=False)
+        self.has_outliers = self._by_column("has_outliers", fill=False)
         self.filler = self._by_column("filler", fill=0.0)
+
+    @property
+    def inputs_with_outliers(self) -> NDArray[np.bool_]:
+        """Those of the parts, one after the other."""
+        return np.concatenate([part.inputs_with_outliers for part, _ in self._placed()])
 
     @property
     def supports(self) -> list[Support]:

@@ -11,6 +11,7 @@ from torch import nn
 from sklearn_genmodel.vae._components import Components
 from sklearn_genmodel.vae._data import Rows
 from sklearn_genmodel.vae._likelihood import Likelihood
+from sklearn_genmodel.vae._networks import Dense
 from sklearn_genmodel.vae._scale import bounded
 
 __all__ = ["LOG_2PI", "LogTerms", "VAEModule", "expected_log_prior", "gaussian_entropy"]
@@ -65,7 +66,7 @@ class VAEModule(nn.Module):
 
     def posterior(self, inputs: Any) -> tuple[Any, Any]:
         """Means and log-deviations of q(z | x): (n_rows, n_latent) each."""
-        outputs = self.encoder(inputs)
+        outputs = self.encoder(_own(self.encoder, inputs))
         if self.encoder_scale is not None:
             return outputs, torch.full_like(outputs, math.log(self.encoder_scale))
         means, raw = outputs.chunk(2, dim=-1)
@@ -73,7 +74,8 @@ class VAEModule(nn.Module):
 
     def decode(self, z: Any) -> Any:
         """Outputs of the decoder for latents of shape (..., n_latent)."""
-        return self.decoder(z.reshape(-1, z.shape[-1])).reshape(*z.shape[:-1], -1)
+        latents = _own(self.decoder, z.reshape(-1, z.shape[-1]))
+        return self.decoder(latents).reshape(*z.shape[:-1], -1)
 
     def log_likelihood(self, rows: Rows, z: Any) -> Any:
         """log p(x | z) of the cells that were seen, for z of shape (n_draws, n_rows, n_latent)."""
@@ -92,6 +94,11 @@ class VAEModule(nn.Module):
         # (z - mean) / scale is the noise, so that log q needs no array of its own.
         log_q = -0.5 * (noise.square() + LOG_2PI).sum(-1) - log_scales.sum(-1)
         return LogTerms(self.log_likelihood(rows, z), log_prior, log_q)
+
+
+def _own(network: nn.Module, values: Any) -> Any:
+    """What a network may write to: those of the users work in place at will."""
+    return values if isinstance(network, Dense) else values.clone()
 
 
 def gaussian_entropy(log_scales: Any) -> Any:

@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from sklearn_genmodel.families import COUNTS, Support
 from sklearn_genmodel.vae._column_statistics import (
-    deviations,
     log_means,
+    robust_deviations,
     weighted_means,
     weighted_medians,
     weighted_sums,
@@ -46,16 +46,22 @@ class StudentT(Likelihood):
 
     support = FINITE
     rescaled = True
+    has_outliers = True
 
     def __init__(self, n_features: int, scale: str | float) -> None:
         super().__init__(n_features, scale)
         self.scale = Scale(scale, n_features)
         self.n_outputs = n_features * (2 if self.scale.from_network else 1)
-        self.raw_dof = nn.Parameter(torch.full((n_features,), math.log(FIRST_DOF - 1.0)))
+        first = torch.full((n_features,), math.log(FIRST_DOF - 1.0), dtype=torch.float32)
+        self.raw_dof = nn.Parameter(first)
+
+    def spread(self, features: Array, weights: Array | None) -> Array:
+        """As far as the quartiles say."""
+        return robust_deviations(features, weights)
 
     def start(self, X: Array, weights: Array | None) -> Array:
-        """Start from the median and the deviation of every column."""
-        self.scale.start(torch.as_tensor(np.log(deviations(X, weights))))
+        """Start from the median and the quartiles of every column."""
+        self.scale.start(torch.as_tensor(np.log(robust_deviations(X, weights))))
         return padded(weighted_medians(X, weights), self.n_outputs)
 
     def log_prob(self, X: Any, outputs: Any) -> Any:

@@ -182,7 +182,8 @@ def build_network(
     """
     if not callable(network):
         sizes = pairwise([n_inputs, *network, n_outputs])
-        return Dense((nn.Linear(before, after) for before, after in sizes), activation)
+        # In single precision, whatever the default: a seed draws the same weights.
+        return Dense((nn.Linear(*size, dtype=torch.float32) for size in sizes), activation)
     module = network(n_inputs, n_outputs)
     if not isinstance(module, nn.Module):
         raise TypeError(
@@ -198,9 +199,17 @@ def _check_shapes(name: str, module: nn.Module, n_inputs: int, n_outputs: int) -
     training = module.training
     try:
         with torch.no_grad():
-            shape = tuple(module.eval()(torch.zeros(2, n_inputs)).shape)
+            outputs = module.eval()(torch.zeros(2, n_inputs, dtype=_dtype(module)))
     except (RuntimeError, ValueError, IndexError) as error:
         raise ValueError(f"The {name} cannot take its inputs: {asked}, but {error}") from error
     module.train(training)
-    if shape != (2, n_outputs):
-        raise ValueError(f"The {name} maps 2 rows to shape {shape}: {asked}.")
+    if not isinstance(outputs, torch.Tensor):
+        kind = type(outputs).__name__
+        raise ValueError(f"The {name} maps 2 rows to a {kind}, not to a tensor: {asked}.")
+    if outputs.shape != (2, n_outputs):
+        raise ValueError(f"The {name} maps 2 rows to shape {tuple(outputs.shape)}: {asked}.")
+
+
+def _dtype(module: nn.Module) -> torch.dtype:
+    """Of its parameters, the default of torch if it has none."""
+    return next((p.dtype for p in module.parameters()), torch.get_default_dtype())

@@ -59,7 +59,7 @@ def elbo(
     penalty = total = unit_kl.sum()
     if free_bits > 0:
         # Only then: the estimate for a prior of several components may be negative in a batch.
-        least = free_bits * n_rows * noise.shape[-1] / kl.shape[1]
+        least = free_bits * rows.weights.sum() * (noise.shape[-1] / kl.shape[1])
         penalty = unit_kl.clamp(min=least).sum()
     loss = (kl_weight * penalty - fit) / n_rows
     return Objective(loss, torch.stack([fit - total, fit, total]).detach())
@@ -87,6 +87,9 @@ def dreg(
 ) -> Objective:
     """The importance-weighted bound, with doubly reparametrised gradients of the encoder.
 
+    With a weight beta of the KL term, log w = log p(x | z) + beta (log p(z) - log q(z | x)), a
+    share w of the weights enters the encoder's gradient as (1 - beta) w + beta w^2.
+
     References
     ----------
     Tucker, G. et al. (2019). Doubly reparameterized gradient estimators for Monte Carlo
@@ -101,8 +104,10 @@ def dreg(
     log_weights = log_likelihood + kl_weight * log_ratio
     shares = torch.softmax(log_weights.detach(), 0)
     if z.requires_grad:
-        # The decoder's gradient is sum_c w_c d log w_c; the encoder's has w_c squared.
-        z.register_hook(lambda gradient: gradient * shares[..., None])
+        # The decoder's gradient is sum_c w_c d log w_c; minus beta sum_c w_c d log q(z_c | x),
+        # which is left out, has the mean of -beta sum_c w_c (1 - w_c) d log w_c through z.
+        factors = (1.0 - kl_weight) + kl_weight * shares[..., None]
+        z.register_hook(lambda gradient: gradient * factors)
     loss = -(rows.weights * (shares * log_weights).sum(0)).sum() / len(means)
     return Objective(loss, _importance_sums(rows, log_likelihood, log_ratio))
 

@@ -53,7 +53,7 @@ def export_graph(model: Model, part: str, path: Any) -> None:
         warnings.simplefilter("ignore")
         torch.onnx.export(
             graph,
-            (torch.full((2, width), 0.5),),
+            (torch.full((2, width), 0.5, dtype=torch.float32),),
             str(path),
             input_names=[name],
             output_names=outputs,
@@ -72,6 +72,7 @@ class _Graph(nn.Module):
         self.module = model.module
         for name, values in model.scaling._asdict().items():
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
+        self.is_squashed = bool(model.scaling.squashed.any())
 
 
 class _EncoderGraph(_Graph):
@@ -79,8 +80,10 @@ class _EncoderGraph(_Graph):
 
     def forward(self, X: Any) -> tuple[Any, Any]:
         inputs = _features(self.module.likelihood, X)
-        inputs = (inputs - self.input_offset) / self.input_scale
-        means, log_scales = self.module.posterior(torch.nan_to_num(inputs, 0.0))
+        inputs = torch.nan_to_num((inputs - self.input_offset) / self.input_scale, 0.0)
+        if self.is_squashed:
+            inputs = torch.where(self.squashed > 0, torch.asinh(inputs), inputs)
+        means, log_scales = self.module.posterior(inputs)
         return means, torch.exp(log_scales)
 
 

@@ -214,7 +214,9 @@ class _VampModule(nn.Module):
     def __init__(self, n_pseudo_inputs: int, n_inputs: int) -> None:
         super().__init__()
         self.started = False
-        self.inputs = nn.Parameter(0.1 * torch.randn(n_pseudo_inputs, n_inputs))
+        self.inputs = nn.Parameter(
+            0.1 * torch.randn(n_pseudo_inputs, n_inputs, dtype=torch.float32)
+        )
 
     def components(self, posterior: Posterior) -> Components:
         means, log_scales = posterior(self.inputs)

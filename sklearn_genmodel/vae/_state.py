@@ -35,8 +35,9 @@ class TrainingState:
     """Everything that the next epoch depends on, besides the data and the arguments.
 
     ``seeds`` are those of the split, the validation noise and the batches; ``parameters`` are
-    copies of the parameters and buffers, ``best`` those of the best validated epoch, and
-    ``optimizer`` and ``generator`` what these objects say of themselves.
+    copies of the parameters and buffers, ``best`` those of the best validated epoch, ``trained``
+    the parts that were not frozen; ``probe`` is the bound of some of the rows at the start;
+    ``optimizer`` and ``generator`` are what these objects say of themselves.
     """
 
     seeds: NDArray[np.int64]
@@ -51,6 +52,7 @@ class TrainingState:
     best: list[Any] | None = None
     optimizer: dict[str, Any] | None = None
     optimizer_name: str = ""
+    trained: list[tuple[int, int]] = field(default_factory=list)
     generator: Any = None
     gradient_norm: Any = None
     probe: float | None = None

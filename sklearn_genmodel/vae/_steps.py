@@ -66,6 +66,7 @@ def autograd_step(
     evaluate = OBJECTIVES[objective]
     device = module.like.device.type
 
+    @torch.enable_grad()
     def step(rows: Rows, noise: Any, kl_weight: float) -> Any:
         flat.gradient.zero_()
         if autocast:

@@ -85,9 +85,11 @@ class Training:
         self._resume(state)
         self.advance = self._new_advance()
         self.probe_noise = self._noise_for(rows.block(slice(PROBED_ROWS)))
-        if state.probe is None:
-            total, weight = ranks.add(self._probe()).tolist()
-            self.now.probe = total / weight
+        total, weight = ranks.add(self._probe()).tolist()
+        self.bound = total / weight
+        # What falls too low is rolled back: a run that goes on from there is on other rows.
+        if self.now.probe is None or not self.bound > self._lowest:
+            self.now.probe = self.bound
         self.held_out_noise: Any = None if held_out is None else self._noise_for(held_out)
 
     def state(self) -> TrainingState:
@@ -96,6 +98,7 @@ class Training:
         state.parameters = self.flat.copy()
         state.optimizer = copy.deepcopy(self.optimizer.state_dict())
         state.optimizer_name = type(self.optimizer).__name__
+        state.trained = self.flat.trained
         state.generator = self.generator.get_state()
         return state
 
@@ -120,10 +123,13 @@ class Training:
         if not good:
             self._roll_back(*before)
         else:
+            self.bound = values[-1]
             now.is_over = self._is_over(validation if self.held_out is not None else elbo)
 
     def finish(self) -> None:
-        """Leave the best validated parameters in the module."""
+        """Leave the best validated parameters in the module, if its bound is a number."""
+        if not math.isfinite(self.bound):
+            raise self._lost()
         if self.held_out is not None and self.now.best is not None:
             self.flat.restore(self.now.best)
 
@@ -137,8 +143,9 @@ class Training:
             return
         self.flat.restore(state.parameters)
         if state.gradient_norm is not None:
-            self.now.gradient_norm = state.gradient_norm.clone().to(self.flat.vector.device)
-        if type(self.optimizer).__name__ == state.optimizer_name:
+            self.now.gradient_norm = state.gradient_norm.clone().to(self.flat.vector)
+        known = state.optimizer_name, state.trained
+        if known == (type(self.optimizer).__name__, self.flat.trained):
             load_state(self.optimizer, state.optimizer)
         resume_generator(self.generator, state.generator, int(state.seeds[2]) ^ state.n_epochs)
 
@@ -259,12 +266,20 @@ class Training:
         self.advance = self._new_advance()
         self.now.gradient_norm = norm
         self.now.lr_factor *= 0.5
-        if sum(epoch.rolled_back for epoch in self.now.history) > MOST_ROLLBACKS:
-            raise FloatingPointError(
-                f"The bound was lost in {MOST_ROLLBACKS} epochs, although the step was "
-                f"halved each time, to {self.now.lr_factor * self.options.learning_rate:.3g}. "
-                "Look for extreme values in X, set standardize=True, or use dtype='float64'."
-            )
+        if self._n_lost > MOST_ROLLBACKS:
+            raise self._lost()
+
+    @property
+    def _n_lost(self) -> int:
+        return sum(epoch.rolled_back for epoch in self.now.history)
+
+    def _lost(self) -> FloatingPointError:
+        return FloatingPointError(
+            f"The bound was lost in {self._n_lost} epochs, although the step was halved each time, "
+            f"to {self.now.lr_factor * self.options.learning_rate:.3g}. Look for extreme values in "
+            "X, set standardize=True, use dtype='float64', or look at what networks of your own "
+            "return."
+        )
 
     def _is_over(self, value: float) -> bool:
         """Keep the best parameters; True if the bound has not risen for long."""

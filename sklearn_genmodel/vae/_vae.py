@@ -63,7 +63,7 @@ class VAEEstimator(CallbackSupportMixin, TrainedByGradients):
     kl_warmup : float, default=0.1
         Share of `max_epochs` over which that weight rises from near 0 to `beta`.
     free_bits : float, default=0.0
-        Nats of KL per latent unit that cost nothing in training.
+        Nats of KL per latent unit that cost nothing in training; for `objective="elbo"` only.
     optimizer : {"adam", "sgd"} or callable, default="adam"
         A factory ``(parameter_groups, lr) -> torch.optim.Optimizer`` is allowed.
     learning_rate : float, default=1e-3
@@ -84,8 +84,9 @@ class VAEEstimator(CallbackSupportMixin, TrainedByGradients):
     n_iter_no_change : int, default=10
         Epochs without a rise before stopping.
     standardize : bool, default=True
-        Whether columns of real numbers, and the encoder's inputs, are standardised. Scores are in
-        the units of the data all the same.
+        Whether columns of real numbers, and the encoder's inputs, are standardised: by mean and
+        deviation, for "student_t" by median and quartiles. Scores are in the units of the data all
+        the same.
     n_score_draws : int, default=100
         Draws per row of `score_samples`, `elbo`, `impute` and `predict_proba`.
     device : str, default="auto"

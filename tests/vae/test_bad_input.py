@@ -84,6 +84,8 @@ def test_tables(table, arguments, error, match):
         ({"beta": -1}, "beta must be a number of at least 0"),
         ({"kl_warmup": 10}, "share of max_epochs"),
         ({"free_bits": np.nan}, "free_bits must be"),
+        ({"free_bits": 0.5, "objective": "iwae"}, r"free_bits=0\.5 is for objective='elbo'"),
+        ({"free_bits": 0.5, "objective": "dreg"}, "set free_bits=0 or objective='elbo'"),
         ({"optimizer": "lbfgs"}, "optimizer='lbfgs': choose one of 'adam', 'sgd', or pass a"),
         ({"learning_rate": 0}, "learning_rate must be positive"),
         ({"lr_schedule": "step"}, "lr_schedule='step': choose one of None, 'cosine'"),
@@ -116,6 +118,7 @@ def test_cuda_where_there_is_none():
     [
         (lambda i, o: nn.Linear(i + 1, o), ValueError, "encoder cannot take its inputs"),
         (lambda i, o: nn.Linear(i, o + 1), ValueError, r"maps 2 rows to shape \(2, 5\)"),
+        (nn.LSTM, ValueError, "maps 2 rows to a tuple, not to a tensor"),
         (lambda i, o: None, TypeError, "factory encoder returned NoneType"),
     ],
 )

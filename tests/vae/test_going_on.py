@@ -57,6 +57,39 @@ def test_warm_start_goes_on_from_the_last_parameters(X):
         vae.set_params(n_latent=3).fit(X)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", torch.optim.RMSprop], ids=str)
+def test_weight_decay_may_change_between_calls(X, optimizer):
+    """A model whose decay is set anew goes on as one that has it, and the same moments."""
+    arguments = {"optimizer": optimizer, "max_epochs": 4, "random_state": 0}
+    for before, after in ((0.0, 0.1), (0.1, 0.0), (0.1, 0.3)):
+        changed = VAEEstimator(weight_decay=before, **arguments).partial_fit(X)
+        # A decay that is next to nothing has the groups of one, and leaves steps as they are.
+        grouped = VAEEstimator(weight_decay=before or 1e-300, **arguments).partial_fit(X)
+        changed.set_params(weight_decay=after).partial_fit(X)
+        grouped.set_params(weight_decay=after or 1e-300).partial_fit(X)
+        assert_array_equal(changed.transform(X), grouped.transform(X))
+        same = VAEEstimator(weight_decay=before, **arguments).partial_fit(X).partial_fit(X)
+        layer = changed.module_.decoder.layers[-1], same.module_.decoder.layers[-1]
+        norms = [part.weight.norm().item() for part in layer]
+        assert (norms[0] < norms[1]) == (after > before)
+
+
+def test_precision_may_change_between_calls(X):
+    """One epoch more in double precision, by each of two ways, and back."""
+    arguments = {"max_epochs": 5, "random_state": 0, "early_stopping": False}
+    single = VAEEstimator(**arguments).fit(X)
+    resumed = copy.deepcopy(single).set_params(dtype="float64", max_epochs=6).resume(X)
+    double = copy.deepcopy(single).set_params(dtype="float64").partial_fit(X)
+    assert double.module_.like.dtype == torch.float64
+    assert_array_equal(resumed.transform(X), double.transform(X))
+    # The draws of an epoch are others in another precision, but its step is as long.
+    longer = clone(single).set_params(max_epochs=6).fit(X).transform(X)
+    step = np.abs(longer - single.transform(X)).max()
+    assert np.abs(double.transform(X) - single.transform(X)).max() < 2 * step
+    back = double.set_params(dtype="float32").partial_fit(X)
+    assert back.module_.like.dtype == torch.float32
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -285,3 +318,32 @@ def test_networks_are_told_by_what_makes_them(X, tmp_path, factory):
     whole.set_params(warm_start=True, encoder=factory(torch.nn.Tanh))
     with pytest.raises(ValueError, match="The model to go on with has encoder="):
         whole.fit(X)
+
+
+def test_rows_that_move_are_not_taken_for_a_step_that_is_too_long():
+    """A stream that leaves and comes back: no epoch is lost, and each place is learned."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2)) @ rng.normal(size=(2, 4)) + 0.3 * rng.normal(size=(300, 4))
+    vae = VAEEstimator(2, random_state=0)
+    for n_epochs, shift in ((40, 0.0), (30, 40.0), (30, 0.0)):
+        started = vae.partial_fit(X + shift).score(X + shift)
+        for _ in range(n_epochs):
+            vae.partial_fit(X + shift)
+        assert vae.score(X + shift) > started
+    vae.set_params(max_epochs=vae.n_iter_ + 10).resume(X - 1e3)
+    assert not any(epoch.rolled_back for epoch in vae.history_)
+    assert {epoch.lr for epoch in vae.history_} == {1e-3}
+
+
+def test_a_run_with_lost_epochs_resumes_to_the_same_weights(X):
+    arguments = {"likelihood": "poisson", "optimizer": "sgd", "learning_rate": 1e6}
+    vae = VAEEstimator(**arguments, kl_warmup=0.0, early_stopping=False, random_state=0)
+    counts = np.round(X)
+    whole = clone(vae).set_params(max_epochs=36).fit(counts)
+    lost = [epoch.rolled_back for epoch in whole.history_]
+    n_before = lost.index(True) + 3
+    assert any(lost[n_before:])
+    parts = clone(vae).set_params(max_epochs=n_before).fit(counts)
+    parts.set_params(max_epochs=36).resume(counts)
+    assert [epoch.rolled_back for epoch in parts.history_] == lost
+    assert_array_equal(parts.transform(counts), whole.transform(counts))

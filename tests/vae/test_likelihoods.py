@@ -105,6 +105,43 @@ def test_categorical_columns_of_different_length():
     assert_array_equal(likelihood.features(X)[0], [1, 0, 0, 0, 1, 0])
 
 
+@pytest.mark.parametrize("outlier", [1e4, 1e6])
+def test_an_outlier_costs_the_other_rows_nothing(outlier):
+    """Normal columns and one row far away: scipy's fits of t distributions, column by column."""
+    clean = np.random.default_rng(0).normal(size=(500, 2))
+    X = np.concatenate([clean, [[outlier, outlier]]])
+    fits = [stats.t(*stats.t.fit(column)) for column in X.T]
+    expected = sum(fit.logpdf(own).mean() for fit, own in zip(fits, clean.T, strict=True))
+    vae = VAEEstimator(1, likelihood="student_t", random_state=0).fit(X)
+    assert abs(vae.score(clean) - expected) < 0.15
+
+
+def test_an_outlier_does_not_hide_what_the_other_rows_have_in_common():
+    clean = np.random.default_rng(0).normal(size=(500, 2)) @ [[1, 1, 1], [0, 0.1, 0]]
+    X = np.concatenate([clean, [[1e6, 1e6, 1e6]]])
+    vae = VAEEstimator(1, likelihood="student_t", random_state=0).fit(X)
+    assert vae.active_units_ == 1
+    correlation = np.corrcoef(vae.transform(clean)[:, 0], clean[:, 0])
+    assert abs(correlation[0, 1]) > 0.9
+
+
+def test_the_unit_of_a_column_with_outliers_is_that_of_its_quartiles():
+    rng = np.random.default_rng(0)
+    X, weights = stats.t(2, 3.0, 5.0).rvs((400, 2), random_state=rng), rng.integers(0, 4, 400)
+    X[:, 1] = np.where(rng.random(400) < 0.9, 1.0, 3.0)
+    vae = VAEEstimator(1, likelihood="student_t", max_epochs=1).fit(X, sample_weight=weights)
+    repeated = np.repeat(X, weights, axis=0)
+    low, middle, high = np.quantile(repeated, [0.25, 0.5, 0.75], axis=0, method="inverted_cdf")
+    assert_allclose(vae._scaling.offset, middle)
+    normal = (high - low)[0] / (stats.norm.ppf(0.75) - stats.norm.ppf(0.25))
+    # Where the quartiles are one, the standard deviation.
+    assert_allclose(vae._scaling.scale, [normal, repeated[:, 1].std()])
+    inputs = vae._rows(X)[1].inputs
+    assert_allclose(inputs, np.arcsinh((X - middle) / vae._scaling.scale))
+    vae.set_params(standardize=False).fit(X)
+    assert_array_equal(vae._rows(X)[1].inputs, X)
+
+
 @pytest.mark.parametrize("scale", ["learned", "learned_scalar", "network", "unit", 0.5])
 @pytest.mark.parametrize(
     "name",

@@ -143,3 +143,12 @@ def test_networks_of_the_users_are_pickled():
     vae = VAEEstimator(max_epochs=1, encoder=torch.nn.Linear, random_state=0).fit(X)
     loaded = pickle.loads(pickle.dumps(vae))
     assert_array_equal(loaded.score_samples(X), vae.score_samples(X))
+
+
+def test_what_a_file_does_not_hold_cannot_be_resumed(tmp_path):
+    VAEEstimator(max_epochs=1).fit(X).save(tmp_path / "model")
+    loaded = VAEEstimator.load(tmp_path / "model")
+    for vae in (loaded, pickle.loads(pickle.dumps(loaded))):
+        with pytest.raises(ValueError, match="There is no state of training"):
+            vae.resume(X)
+    assert np.isfinite(pickle.loads(pickle.dumps(loaded)).partial_fit(X).score(X))

@@ -114,6 +114,19 @@ def test_a_mixture_prior_clusters(blobs):
     assert_allclose(vae.predict_proba(X[5:6])[0], resp[5], rtol=1e-9)
 
 
+def test_components_are_as_probable_as_each_other_until_the_warm_up_is_over(blobs):
+    """The prior is the standard normal then, which is the mixture of three of them."""
+    X, _ = blobs
+    vae = VAEEstimator(2, prior=MixturePrior(3), max_epochs=6, random_state=0).partial_fit(X)
+    assert_allclose(vae.predict_proba(X), np.full((len(X), 3), 1 / 3), rtol=1e-12)
+    normal = VAEEstimator(2, max_epochs=6, random_state=0).partial_fit(X)
+    assert_allclose(vae.score(X), normal.score(X), rtol=1e-9)
+    for _ in range(5):
+        vae.partial_fit(X)
+    assert vae.predict_proba(X).shape == (len(X), 3)
+    assert vae.predict_proba(X).std() > 0.1
+
+
 def test_samples_follow_the_prior(blobs):
     X, _ = blobs
     arguments = {"max_epochs": 60, "learning_rate": 5e-3, "early_stopping": False}

@@ -10,7 +10,13 @@ from sklearn.datasets import load_wine
 
 torch = pytest.importorskip("torch")
 
-from sklearn_genmodel.vae import MixturePrior, VAEEstimator, VampPrior  # noqa: E402
+from sklearn_genmodel.vae import (  # noqa: E402
+    ConvDecoder,
+    ConvEncoder,
+    MixturePrior,
+    VAEEstimator,
+    VampPrior,
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +37,34 @@ def test_one_seed_gives_one_result_and_global_generators_are_untouched(X):
     assert_array_equal(first.sample(5), second.sample(5))
     other = VAEEstimator(max_epochs=3, random_state=6).fit(X)
     assert not np.array_equal(first.transform(X), other.transform(X))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"prior": MixturePrior(2)},
+        {"prior": VampPrior(3), "likelihood": "student_t", "dtype": "float64"},
+        {"encoder": ConvEncoder((13, 1)), "decoder": ConvDecoder((13, 1))},
+    ],
+    ids=["dense", "vamp", "images"],
+)
+def test_one_seed_gives_one_result_whatever_the_default_precision(X, arguments):
+    vae = VAEEstimator(max_epochs=3, random_state=0, **arguments)
+    expected = vae.fit(X).score_samples(X)
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert_array_equal(clone(vae).fit(X).score_samples(X), expected)
+    finally:
+        torch.set_default_dtype(default)
+
+
+@pytest.mark.parametrize("activation", ["relu", "elu"])
+def test_a_fit_needs_no_gradients_of_the_caller(X, activation):
+    vae = VAEEstimator(activation=activation, max_epochs=2, random_state=0)
+    with torch.no_grad():
+        found = vae.fit(X).score_samples(X)
+    assert_array_equal(clone(vae).fit(X).score_samples(X), found)
 
 
 def test_fits_in_threads_do_not_disturb_each_other(X):
@@ -104,6 +138,28 @@ def test_scores_are_in_the_units_of_the_data(X):
         5.0 + scale * vae.inverse_transform(np.zeros((1, 2))),
         rtol=1e-6,
     )
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "student_t"])
+@pytest.mark.parametrize("value", [1e-6, -3e5])
+def test_a_column_that_is_constant_has_the_unit_of_its_value(X, likelihood, value):
+    """Its score and its noise change with its units as those of every column do."""
+    arguments = {"likelihood": likelihood, "max_epochs": 3, "random_state": 0}
+    plain = VAEEstimator(**arguments).fit(np.c_[X, np.sign(value) * np.ones(len(X))])
+    found = VAEEstimator(**arguments).fit(np.c_[X, np.full(len(X), value)])
+    expected = plain.score(np.c_[X, np.sign(value) * np.ones(len(X))]) - np.log(abs(value))
+    assert_allclose(found.score(np.c_[X, np.full(len(X), value)]), expected, rtol=1e-9)
+    draws = [vae.sample(200, random_state=0)[:, -1] for vae in (plain, found)]
+    assert_allclose(draws[1], abs(value) * draws[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "student_t"])
+def test_rounding_is_no_variation(X, likelihood):
+    """0.1 + 0.2 is 0.3: scores are those of a column that is constant."""
+    rounded = np.where(np.arange(len(X)) % 3, 0.3, 0.1 + 0.2)
+    vae = VAEEstimator(likelihood=likelihood, max_epochs=3, random_state=0)
+    expected = vae.fit(np.c_[X, np.full(len(X), 0.3)]).score(np.c_[X, np.full(len(X), 0.3)])
+    assert_allclose(vae.fit(np.c_[X, rounded]).score(np.c_[X, rounded]), expected, rtol=1e-6)
 
 
 def test_history(X):
