@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn_genmodel.families._arrays import TINY, Array, map_params
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
-from sklearn_genmodel.families._independent import IndependentColumns
+from sklearn_genmodel.families._large_counts import LARGE_COUNT, CountColumns, half_deviance
 from sklearn_genmodel.families._numerics._special import HALF_LOG_2PI, stirling_remainder
 from sklearn_genmodel.families._prior import Prior
 from sklearn_genmodel.families._support import COUNTS, Support
@@ -26,7 +26,7 @@ class BinomialParams(NamedTuple):
     probs: Array
 
 
-class Binomial(IndependentColumns):
+class Binomial(CountColumns):
     """Numbers of successes among known numbers of trials, independent given the component.
 
     log p(x) = sum_j x_j log p_j + (n_j - x_j) log(1 - p_j) + log binom(n_j, x_j)
@@ -121,11 +121,24 @@ class Binomial(IndependentColumns):
         n = self._trials
         inside = (X > 0) & (X < n)
         x = np.where(inside, np.minimum(X, n - X), 0.5 * n)
-        # x log(n / x) + (n - x) log(n / (n - x)) + log(n / (2 pi x (n - x))) / 2
+        # x log(n / x) + (n - x) log(n / (n - x)), which large counts do without
         terms = x * np.log(n / x) - (n - x) * np.log1p(-x / n)
+        terms = np.where(self.is_large(X), 0.0, terms)
+        # log(n / (2 pi x (n - x))) / 2
         terms += 0.5 * np.log(n / x / (n - x)) - HALF_LOG_2PI
         terms += stirling_remainder(n) - stirling_remainder(x) - stirling_remainder(n - x)
         return np.where(inside, terms, 0.0)
+
+    def is_large(self, X: Array) -> NDArray[np.bool_]:
+        """Those among a million trials or more; of no success the linear terms are exact."""
+        return (self._trials >= LARGE_COUNT) & (X > 0)
+
+    def half_deviances(self, values: Array, params: BinomialParams, column: int) -> Array:
+        """Those of successes and failures."""
+        probs = np.clip(params.probs[:, column, None], TINY, BELOW_ONE)
+        n = np.broadcast_to(self._trials, params.probs.shape[1:])[column]
+        failures = half_deviance(n - values, n * (1.0 - probs))
+        return half_deviance(values, n * probs) + failures
 
     def sample(
         self, params: BinomialParams, labels: NDArray[np.intp], rng: np.random.Generator

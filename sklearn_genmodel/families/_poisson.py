@@ -13,8 +13,9 @@ from sklearn_genmodel._validation import Table
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
-from sklearn_genmodel.families._independent import IndependentColumns
+from sklearn_genmodel.families._large_counts import LARGE_COUNT, CountColumns, half_deviance
 from sklearn_genmodel.families._numerics._poisson_draws import poisson_draws
+from sklearn_genmodel.families._numerics._special import HALF_LOG_2PI, stirling_remainder
 from sklearn_genmodel.families._poisson_exposure import Exposure
 from sklearn_genmodel.families._prior import Prior
 from sklearn_genmodel.families._support import COUNTS, Support
@@ -31,7 +32,7 @@ class PoissonParams(NamedTuple):
     rates: Array
 
 
-class Poisson(IndependentColumns):
+class Poisson(CountColumns):
     """Counts: every column Poisson, independent given the component.
 
     log p(x) = sum_j x_j log(e rate_j) - e rate_j - log x_j!
@@ -165,11 +166,21 @@ class Poisson(IndependentColumns):
         """Minus the log-factorials, and counts times the log of the exposure."""
         known = self._known_exposure
         if known is None:
-            log_factorials: Array = gammaln(X + 1.0)
-            return -log_factorials
+            x = np.maximum(X, LARGE_COUNT)
+            # log(x^x e^-x / x!)
+            large = -0.5 * np.log(x) - HALF_LOG_2PI - stirling_remainder(x)
+            return np.where(self.is_large(X), large, -gammaln(X + 1.0))
         counts = known.counts(X)
         terms = counts * np.log(known.of(X)) - gammaln(counts + 1.0)
         return known.with_column(terms, 0.0)
+
+    def is_large(self, X: Array) -> NDArray[np.bool_]:
+        """Those above a million; with an exposure they are taken for small."""
+        return X > (LARGE_COUNT if self._known_exposure is None else np.inf)
+
+    def half_deviances(self, values: Array, params: PoissonParams, column: int) -> Array:
+        """Those from the rates."""
+        return half_deviance(values, np.maximum(params.rates[:, column, None], TINY))
 
     def sample(
         self, params: PoissonParams, labels: NDArray[np.intp], rng: np.random.Generator

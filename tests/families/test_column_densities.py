@@ -7,7 +7,7 @@ from scipy import integrate, stats
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_genmodel import EMMixture
-from sklearn_genmodel.families import Dirichlet, ScipyFamily, Weibull
+from sklearn_genmodel.families import Dirichlet, Poisson, PoissonParams, ScipyFamily, Weibull
 from sklearn_genmodel.families._beta import Beta, BetaParams
 from sklearn_genmodel.families._binomial import Binomial, BinomialParams
 from sklearn_genmodel.families._exponential import Exponential, ExponentialParams
@@ -74,6 +74,14 @@ def test_log_prob_of_rare_and_of_sure_events(prob):
         (VonMises(), VonMisesParams(-3.0, 25.0), 3.0, -0.3103479051494387),
         (VonMises(), VonMisesParams(1.0, 1e6), 1.001, 5.488816662444178),
         (VonMises(), VonMisesParams(1.0, 700.0), 2.0, -319.431962957155),
+        (Poisson(), PoissonParams(1e9), 1e9, -11.28057145176121),
+        (Poisson(), PoissonParams(1.0001e9), 1e9, -16.280238143425878),
+        (Poisson(), PoissonParams(1e15), 1e15, -18.18832673066002),
+        (Poisson(), PoissonParams(3.0), 1e12, -25532408827278.168),
+        (Binomial(10**10), BinomialParams(0.4), 4e9, -11.718305820381218),
+        (Binomial(10**10), BinomialParams(0.4), 4.0001e9, -13.801637533278022),
+        (Binomial(10**12), BinomialParams(1.0 - 1e-11), 1e12 - 5.0, -3.274566691523691),
+        (Binomial(10**7), BinomialParams(0.9999999), 1e7, -1.0000000494736474),
         (Binomial(10**6), BinomialParams(1e-3), 1000.0, -4.372399255942922),
         (Binomial(10**9), BinomialParams(1e-8), 3.0, -4.884004213245919),
         (Binomial(10**6), BinomialParams(0.999), 999999.0, -993.5915778042187),
@@ -216,3 +224,20 @@ def test_small_shares_keep_their_digits(mean, spread):
     two = np.concatenate([X, (1.0 + 20.0 * spread) * X])
     mixture = EMMixture(2, family=Beta(), random_state=0).fit(two)
     assert mixture.weights_ == pytest.approx([0.5, 0.5])
+
+
+@pytest.mark.parametrize("family", ["poisson", "binomial"])
+def test_large_counts_that_hardly_differ(family):
+    """Counts of 1e12, three deviations apart: their fit is that of the normals they tend to."""
+    size, rng = 1e12, np.random.default_rng(0)
+    noise = rng.normal(size=400) + np.repeat([0.0, 5.0], 200)
+    counts = np.round(size + np.sqrt(size) * noise)[:, None]
+    own = family if family == "poisson" else Binomial(int(1e18))
+    mixture = EMMixture(2, family=own, random_state=0).fit(counts)
+    assert_allclose(mixture.lower_bound_, mixture.score(counts), rtol=1e-11)
+    units = (counts - size) / np.sqrt(size)
+    means = mixture.component_means() - size
+    density = stats.norm.pdf(units, means.T / np.sqrt(size)) @ mixture.weights_
+    expected = np.log(density).mean() - 0.5 * np.log(size)
+    assert_allclose(mixture.lower_bound_, expected, atol=1e-5)
+    assert_allclose(np.sort(means[:, 0]) / np.sqrt(size), [0.0, 5.0], atol=0.25)

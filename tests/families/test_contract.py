@@ -72,7 +72,8 @@ def test_gaussian_log_prob_at_any_scale(covariance_type, scale):
     )
 
 
-@pytest.mark.parametrize("rate", [1e-8, 1e-3, 1.0, 50.0, 1e4, 1e8])
+# scipy loses digits of larger counts: those of `test_column_densities.py` are by mpmath.
+@pytest.mark.parametrize("rate", [1e-8, 1e-3, 1.0, 50.0, 1e4, 1e6])
 def test_poisson_log_prob_is_scipys(rate):
     X = np.unique(np.floor(rate * np.array([0.0, 0.5, 1.0, 1.5]) + [0, 1, 2, 3]))[:, None]
     ours = Poisson().log_prob(X, PoissonParams(np.array([[rate]])))
