@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class FrameSchema:
         library = type(X).__module__.partition(".")[0]
         if library == "pyarrow" and hasattr(X, "to_pandas"):
             # Types are those of its frame, without the rows.
-            library, X = "pandas", X.slice(0, 0).to_pandas()
+            library, X = "pandas", loaded(X.slice(0, 0))
         if library not in {"pandas", "polars"} or not hasattr(X, "columns"):
             return None
         dtypes = dict(zip(X.columns, X.dtypes, strict=True))
@@ -132,8 +133,14 @@ def loaded(X: Any) -> Any:
     -------
     X : object
     """
-    is_arrow = type(X).__module__.startswith("pyarrow") and hasattr(X, "to_pandas")
-    return X.to_pandas() if is_arrow else X
+    if not (type(X).__module__.startswith("pyarrow") and hasattr(X, "to_pandas")):
+        return X
+    if importlib.util.find_spec("pandas") is None:
+        raise ModuleNotFoundError(
+            "Tables of pyarrow are read through pandas: pip install 'sklearn-genmodel[parquet]'.",
+            name="pandas",
+        )
+    return X.to_pandas()
 
 
 def with_columns(frame: Any, names: list[Any], optional: set[Any]) -> Any:

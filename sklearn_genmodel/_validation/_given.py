@@ -60,7 +60,7 @@ def _placed(estimator: Any, given: Any) -> list[tuple[int, Any]]:
     if isinstance(given, dict):
         named: list[tuple[Any, Any]] | None = list(given.items())
     else:
-        named = _by_name(given) if hasattr(estimator, "feature_names_in_") else None
+        named = _by_name(given, set(_names(estimator)))
     if named is None:
         row = np.asarray(without_mask(given), dtype=object).ravel()
         if len(row) != n_features:
@@ -79,8 +79,14 @@ def _placed(estimator: Any, given: Any) -> list[tuple[int, Any]]:
     return [(place_of(estimator, name), value) for name, value in named]
 
 
-def _by_name(given: Any) -> list[tuple[Any, Any]] | None:
-    """Names and values of what has names; None for what has none."""
+def _names(estimator: Any) -> list[Any]:
+    """Names of the columns of the frame that was fitted, which need not be strings."""
+    schema = getattr(estimator, "_schema", None)
+    return list(getattr(estimator, "feature_names_in_", () if schema is None else schema.dtypes))
+
+
+def _by_name(given: Any, known: set[Any]) -> list[tuple[Any, Any]] | None:
+    """Names and values of what has names, if the fit saw any; None for what has none."""
     if hasattr(given, "columns"):
         check_names(given)
         if len(given) != 1:
@@ -91,7 +97,9 @@ def _by_name(given: Any) -> list[tuple[Any, Any]] | None:
         named = list(given.items())
     else:
         return None
-    return named if all(isinstance(name, str) for name, _ in named) else None
+    names = [name for name, _ in named]
+    strings = all(isinstance(name, str) for name in [*names, *known])
+    return named if known and (strings or known.issuperset(names)) else None
 
 
 def place_of(estimator: Any, name: Any) -> int:
@@ -112,12 +120,19 @@ def place_of(estimator: Any, name: Any) -> int:
     ValueError
         If there is no such column.
     """
-    names = list(getattr(estimator, "feature_names_in_", ()))
+    names = _names(estimator)
     n_features = estimator.n_features_in_
-    if isinstance(name, str) and name in names:
-        return names.index(name)
     is_number = isinstance(name, (int, np.integer)) and not isinstance(name, (bool, np.bool_))
-    if is_number and -n_features <= name < n_features:
+    is_position = is_number and -n_features <= name < n_features
+    if isinstance(name, (str, int, np.integer)) and name in names:
+        place = names.index(name)
+        if is_position and place != name:
+            raise ValueError(
+                f"{name!r} is the name of the column in position {place}, and the position of "
+                "another: give the columns of the fit names that are strings."
+            )
+        return place
+    if is_position:
         return int(name) % n_features
     known = f"one of {names}, or a position" if names else "a position, for the fit saw no names,"
     raise ValueError(f"{name!r} is no column of the fit: take {known} below {n_features}.")

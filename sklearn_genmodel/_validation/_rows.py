@@ -192,6 +192,10 @@ def refuse_unread(X: Any) -> None:
         )
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):
         raise TypeError(f"X is a {type(X).__name__}: pass pandas.DataFrame(X), or an array.")
+    if isinstance(X, (list, tuple)) and any(getattr(part, "ndim", 0) == 2 for part in X[:1]):
+        raise TypeError(
+            f"X is a {type(X).__name__} of tables: concatenate them; batches go to partial_fit."
+        )
     if isinstance(X, Iterator):
         raise TypeError(
             f"X is a {type(X).__name__}, which can be read once: pass an array or a frame; batches "

@@ -211,7 +211,7 @@ def _options(vae: Any) -> TrainingOptions:
         learning_rate=vae.learning_rate,
         lr_schedule=vae.lr_schedule,
         weight_decay=vae.weight_decay,
-        batch_size=vae.batch_size,
+        batch_size=int(vae.batch_size),
         max_epochs=vae.max_epochs,
         tol=vae.tol,
         n_iter_no_change=vae.n_iter_no_change,

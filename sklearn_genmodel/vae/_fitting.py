@@ -78,7 +78,7 @@ class TrainedByGradients(LatentGeneration):
             model, state = build_model(self, family, rows, weights, rng), new_state(rng)
             self._forget(X)
         else:
-            state = getattr(self, "_training", None) or new_state(as_generator(self.random_state))
+            state = getattr(self, "_training", None) or self._state_after_loading()
             # These rows may lie elsewhere: what their bound may fall to is found anew.
             model, state = self._continued(rows), replace(state, is_over=False, probe=None)
         progress = Progress(self, X, y, sample_weight, callbacks=False)
@@ -112,6 +112,11 @@ class TrainedByGradients(LatentGeneration):
             )
         model, state = self._continued(rows), self._training
         return self._train(model, rows, weights, state, Progress(self, X, y, sample_weight))
+
+    def _state_after_loading(self) -> TrainingState:
+        """Epochs go on where they were; the optimiser and the random numbers begin anew."""
+        begun = new_state(as_generator(self.random_state))
+        return replace(begun, n_epochs=self.n_iter_, history=list(self.history_))
 
     def save(self, path: Any) -> None:
         """Write the fitted model to a file of numbers and JSON (safetensors).

@@ -223,9 +223,9 @@ class LatentInference(
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            Cells that were seen are as they were. For a likelihood of labels or of `Columns` that
-            was fitted to a frame, a frame of the same types and the index of X: numbers in columns
-            of integers are rounded.
+            Cells that were seen are as they were. After a fit to a frame, a frame of the same types
+            and the index of X: numbers in columns of integers are rounded. Only for arrays that a
+            likelihood of numbers is given it is an array.
 
         References
         ----------
@@ -241,7 +241,7 @@ class LatentInference(
         else:
             cells = self._expected_cells(model, rows)
         filled = np.where(np.isnan(X), model.scaling.to_data(cells), X)
-        schema = self._schema if self._family else None
+        schema = self._schema if self._family or hasattr(given, "columns") else None
         return rows_like_those_fitted(filled, self._family, schema, like=given)
 
     def reconstruct(self, X: Any) -> Array:

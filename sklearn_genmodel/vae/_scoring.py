@@ -68,7 +68,8 @@ def shared_draws(module: VAEModule, n_draws: int, *, whiten: bool) -> Any:
     Owen, A. B. (1998). Scrambling Sobol' and Niederreiter-Xing points. Journal of Complexity 14,
     466-489.
     """
-    n_pairs = -(-n_draws // 2)
+    # Integers of NumPy lack methods of Python's.
+    n_pairs = -(-int(n_draws) // 2)
     sobol = qmc.Sobol(module.n_latent, rng=np.random.default_rng(SEED))
     uniform = sobol.random_base2(max(n_pairs - 1, 0).bit_length())[:n_pairs]
     half = ndtri(np.clip(uniform, 1e-12, 1.0 - 1e-12))

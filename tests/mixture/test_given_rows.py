@@ -174,3 +174,13 @@ def test_columns_left_out_have_no_distribution():
     kept = mixture.marginal(["waiting", "id"])
     alone = EMMixture(2, n_init=3, random_state=0).fit(X).marginal([1])
     assert_allclose(kept.score(frame[["waiting", "id"]]), alone.score(X[:, 1:]), rtol=1e-6)
+
+
+def test_names_that_are_numbers_are_not_taken_for_positions():
+    swapped = EMMixture(2, n_init=3, random_state=0).fit(pd.DataFrame(X, columns=[1, 0]))
+    for use in (lambda: swapped.conditional({1: 2.0}), lambda: swapped.marginal([0])):
+        with pytest.raises(ValueError, match=r"[01] is the name of the column in position [01]"):
+            use()
+    tens = EMMixture(2, n_init=3, random_state=0).fit(pd.DataFrame(X, columns=[10, 20]))
+    for given in ({20: 70.0}, {1: 70.0}, pd.Series({20: 70.0}), [np.nan, 70.0]):
+        assert_allclose(tens.conditional(given).mean(), [expected(tens)])

@@ -211,3 +211,23 @@ def test_what_a_fitted_model_refuses():
         model.interpolate(X[0], X[1][:2])
     with pytest.raises(ValueError, match="n_score_draws must be an integer"):
         model.set_params(n_score_draws=2.5).score(X)
+
+
+def test_integers_of_numpy():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    names = "n_latent", "n_draws", "batch_size", "max_epochs", "n_iter_no_change", "n_score_draws"
+    numbers = dict(zip(names, (1, 2, 16, 3, 2, 10), strict=True))
+    vae = VAEEstimator(**numbers, random_state=0).fit(X)
+    vae.set_params(**{name: np.int64(value) for name, value in numbers.items()})
+    expected = vae.score(X)
+    assert vae.fit(X).score(X) == expected
+
+
+@pytest.mark.parametrize("parts", [[0], [30, 30], [20, 40]], ids=["one", "alike", "unlike"])
+def test_lists_of_tables_are_refused(parts):
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    tables = [X[:n] for n in parts]
+    with pytest.raises(TypeError, match="X is a list of tables: concatenate them; batches go to"):
+        VAEEstimator().fit(tables)
+    with pytest.raises(TypeError, match="X is a list_iterator, which can be read once"):
+        VAEEstimator().fit(iter(tables))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_wine
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
@@ -152,3 +152,13 @@ def test_what_a_file_does_not_hold_cannot_be_resumed(tmp_path):
         with pytest.raises(ValueError, match="There is no state of training"):
             vae.resume(X)
     assert np.isfinite(pickle.loads(pickle.dumps(loaded)).partial_fit(X).score(X))
+
+
+def test_epochs_go_on_after_loading(tmp_path):
+    X = load_wine().data
+    vae = VAEEstimator(max_epochs=12, kl_warmup=0.5, early_stopping=False, random_state=0).fit(X)
+    vae.save(tmp_path / "vae")
+    loaded = VAEEstimator.load(tmp_path / "vae").partial_fit(X)
+    assert loaded.history_[:12] == vae.history_
+    assert loaded.n_iter_ == 13
+    assert loaded.history_[-1].kl_weight == vae.partial_fit(X).history_[-1].kl_weight

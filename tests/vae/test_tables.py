@@ -224,3 +224,17 @@ def test_paths_between_rows_as_users_have_them(mixed, frame):
     assert_array_equal(ends[0], vae.traverse(0, values=0.0, row=whole))
     with pytest.raises(ValueError, match="'age' is no column of the fit"):
         vae.traverse(0, row={"age": 1.0})
+
+
+def test_frames_of_numbers_are_imputed_as_frames():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=60), "n": rng.poisson(3.0, 60)}, index=range(5, 65))
+    frame.loc[::3, "a"] = np.nan
+    vae = VAEEstimator(n_latent=1, max_epochs=3, random_state=0).fit(frame)
+    filled = vae.impute(frame)
+    assert filled.dtypes.to_dict() == frame.dtypes.to_dict()
+    assert filled.index.equals(frame.index)
+    with pytest.warns(UserWarning, match="valid feature names"):
+        array = vae.impute(frame.to_numpy())
+    assert_array_equal(filled.to_numpy(), array)
+    assert_array_equal(filled["n"], frame["n"])
