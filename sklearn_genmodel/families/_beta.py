@@ -17,6 +17,7 @@ from sklearn_genmodel.families._numerics._special import (
     stirling_remainder,
     trigamma,
 )
+from sklearn_genmodel.families._prior import SLACK
 from sklearn_genmodel.families._spikes import AT_LIMIT
 from sklearn_genmodel.families._support import SHARES, Support
 
@@ -82,6 +83,10 @@ class Beta(CenteredColumns):
     def statistics(self, X: Array) -> tuple[Array, ...]:
         """The logarithms of the share and of what it leaves."""
         return np.log(X), np.log1p(-X)
+
+    def possible_means(self, means: Array) -> NDArray[np.bool_]:
+        """Geometric means of two shares of a whole are at most 1 together."""
+        return np.asarray(np.exp(means).sum(axis=0) <= 1.0 + SLACK)
 
     def centers(self, params: BetaParams) -> Array:
         """The means, kept off 0 and 1."""

@@ -11,6 +11,7 @@ from scipy.special import logsumexp
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._numerics._newton import LARGEST_SHAPE, dirichlet_concentrations
 from sklearn_genmodel.families._numerics._special import HALF_LOG_2PI, stirling_remainder, trigamma
+from sklearn_genmodel.families._prior import SLACK
 from sklearn_genmodel.families._spikes import AT_LIMIT, spikes
 from sklearn_genmodel.families._support import SHARES, Support
 from sklearn_genmodel.families._whole_rows import WholeRows
@@ -80,6 +81,10 @@ class Dirichlet(WholeRows):
     def statistics(self, X: Array) -> Array:
         """Logarithms."""
         return np.asarray(np.log(X))
+
+    def possible_means(self, means: Array) -> NDArray[np.bool_]:
+        """Geometric means of the shares of a whole are at most 1 together."""
+        return np.asarray(np.exp(means).sum() <= 1.0 + SLACK)
 
     def coefficients(self, params: DirichletParams) -> tuple[Array, Array]:
         """Concentrations, and minus the log of the multivariate beta function."""

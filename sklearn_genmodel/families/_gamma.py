@@ -81,6 +81,10 @@ class Gamma(CenteredColumns):
         """The value and its logarithm."""
         return X, np.log(X)
 
+    def possible_means(self, means: Array) -> NDArray[np.bool_]:
+        """The mean logarithm is at most that of the mean."""
+        return np.asarray(means[1] <= np.log(means[0]))
+
     def centers(self, params: GammaParams) -> Array:
         """The means."""
         return self.mean(params)

@@ -11,7 +11,7 @@ from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel, m
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._numerics._blas import LEAST_TERMS, thin_product, wide_product
-from sklearn_genmodel.families._prior import Prior, known_prior, resolved_prior
+from sklearn_genmodel.families._prior import Prior, check_prior_means, known_prior, resolved_prior
 
 __all__ = ["IndependentColumns"]
 
@@ -188,18 +188,24 @@ class IndependentColumns(Family):
         (stats,) = self.suffstats(X, weights[:, None])
         means = stats[:-1] / np.maximum(stats[-1], TINY)
         prior = resolved_prior(self.prior, means)
-        if self.statistics(X)[0] is X and isinstance(self.prior, tuple):
-            self._check_prior_means(prior.means[0])
+        check_prior_means(self, prior)
         return type(self)(**{**self.get_params(), "prior": prior})
 
-    def _check_prior_means(self, means: Array) -> None:
-        """Refuse means of values that no values have."""
-        for column, own in enumerate(self.column_supports(len(means))):
-            if not own.low <= means[column] <= own.high:
-                raise ValueError(
-                    f"prior={self.prior!r}: the mean {means[column]:g} of column {column} is none "
-                    f"of values each of which is {own.description}."
-                )
+    def possible_means(self, means: Array) -> NDArray[np.bool_]:
+        """Whether some values have these mean statistics; where that is not known, True.
+
+        Parameters
+        ----------
+        means : ndarray of shape (n_statistics, n_features)
+
+        Returns
+        -------
+        possible : ndarray of bool, shape (n_features,)
+        """
+        supports = self.column_supports(means.shape[1])
+        low, high = (np.array([getattr(own, end) for own in supports]) for end in ("low", "high"))
+        of_values = self.statistics(means)[0] is means
+        return np.asarray((low <= means[0]) & (means[0] <= high)) | (not of_values)
 
     def log_prior(self, params: Any) -> Array | float:
         """Log-likelihood of the pseudo-observations, base measure left out."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._centered import CenteredColumns
 from sklearn_genmodel.families._numerics._special import HALF_LOG_2PI
+from sklearn_genmodel.families._prior import SLACK
 from sklearn_genmodel.families._support import POSITIVE, Support
 
 __all__ = ["InverseGaussian", "InverseGaussianParams"]
@@ -71,6 +72,10 @@ class InverseGaussian(CenteredColumns):
     def statistics(self, X: Array) -> tuple[Array, ...]:
         """The value and its inverse."""
         return X, 1.0 / X
+
+    def possible_means(self, means: Array) -> NDArray[np.bool_]:
+        """The mean inverse is at least that of the mean."""
+        return np.asarray((means[0] > 0.0) & (means[0] * means[1] >= 1.0 - SLACK))
 
     def centers(self, params: InverseGaussianParams) -> Array:
         """The means."""

@@ -76,6 +76,10 @@ class LogNormal(CenteredColumns):
         logs = np.log(X)
         return logs, logs**2
 
+    def possible_means(self, means: Array) -> NDArray[np.bool_]:
+        """The mean square is at least that of the mean."""
+        return np.asarray(means[1] >= means[0] ** 2)
+
     def centers(self, params: LogNormalParams) -> Array:
         """The medians."""
         return self.restore(params.locations)

@@ -9,7 +9,11 @@ import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
 
-__all__ = ["MeanPrior", "Prior", "known_prior", "resolved_prior"]
+__all__ = ["SLACK", "MeanPrior", "Prior", "check_prior_means", "known_prior", "resolved_prior"]
+
+
+# What rounding may add to the means of values that are all alike.
+SLACK = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +76,39 @@ def resolved_prior(prior: Any, means: Array) -> MeanPrior:
             " or broadcast to it."
         ) from error
     return MeanPrior(float(strength), center)
+
+
+def check_prior_means(family: Any, prior: MeanPrior) -> None:
+    """Refuse means that somebody wrote down and no values have.
+
+    Parameters
+    ----------
+    family : Family
+        Knows its argument `prior`, and by ``possible_means`` what is possible.
+    prior : MeanPrior
+        What became of it.
+
+    Raises
+    ------
+    ValueError
+        Names the means, and the column if statistics are of columns.
+    """
+    if not isinstance(family.prior, tuple):
+        return
+    with np.errstate(all="ignore"):
+        possible = family.possible_means(prior.means)
+    if not possible.all():
+        column = int(np.argmin(possible))
+        where, means = (
+            (f" of column {column}", prior.means[:, column])
+            if possible.ndim
+            else ("", prior.means[0])
+        )
+        raise ValueError(
+            f"prior={family.prior!r}: no values{where} have the means "
+            f"{', '.join(f'{mean:g}' for mean in means)} of what statistics() of "
+            f"{type(family).__name__} returns: state those."
+        )
 
 
 def known_prior(prior: Any) -> MeanPrior | None:

@@ -17,6 +17,7 @@ from sklearn_genmodel.families._numerics._bessel import (
     inverse_bessel_ratio,
     log_bessel,
 )
+from sklearn_genmodel.families._prior import SLACK
 from sklearn_genmodel.families._spikes import spikes
 from sklearn_genmodel.families._support import ANGLES, Support
 
@@ -84,6 +85,10 @@ class VonMises(IndependentColumns):
     def statistics(self, X: Array) -> tuple[Array, ...]:
         """Cosine and sine."""
         return np.cos(X), np.sin(X)
+
+    def possible_means(self, means: Array) -> NDArray[np.bool_]:
+        """The mean of points on a circle is within it."""
+        return np.asarray(np.hypot(*means) <= 1.0 + SLACK)
 
     def coefficients(self, params: VonMisesParams) -> tuple[Array, ...]:
         """c cos m, c sin m, and -log(2 pi I_0(c))."""

@@ -16,6 +16,7 @@ from sklearn_genmodel.families._numerics._bessel import (
     log_bessel,
 )
 from sklearn_genmodel.families._parameter_checks import check_unit_length
+from sklearn_genmodel.families._prior import SLACK
 from sklearn_genmodel.families._spikes import spikes
 from sklearn_genmodel.families._support import UNIT_VECTORS, Support
 from sklearn_genmodel.families._whole_rows import WholeRows
@@ -85,6 +86,10 @@ class VonMisesFisher(WholeRows):
     """
 
     support: ClassVar[Support] = UNIT_VECTORS
+
+    def possible_means(self, means: Array) -> NDArray[np.bool_]:
+        """The mean of points on a sphere is within it."""
+        return np.asarray(np.linalg.norm(means) <= 1.0 + SLACK)
 
     def floats(self, params: Any) -> Any:
         """Parameters that a user wrote down: mean directions have length 1."""

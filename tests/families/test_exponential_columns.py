@@ -11,10 +11,12 @@ from sklearn_genmodel import EMMixture
 from sklearn_genmodel.families import (
     Bernoulli,
     BernoulliParams,
+    Dirichlet,
     IndependentColumns,
     Poisson,
     PoissonParams,
     Support,
+    VonMisesFisher,
 )
 from sklearn_genmodel.families._beta import Beta, BetaParams
 from sklearn_genmodel.families._binomial import Binomial, BinomialParams
@@ -277,20 +279,29 @@ def test_binomial_trials():
         EMMixture(1, family=Binomial((3, 5, 7))).fit(X)
 
 
+SHARES = np.random.default_rng(0).dirichlet([2.0, 3.0, 4.0], 50)
+DIRECTIONS = SHARES / np.linalg.norm(SHARES, axis=1, keepdims=True)
+
+
 @pytest.mark.parametrize(
-    ("family", "message"),
+    ("family", "X", "means", "wrong"),
     [
-        (Bernoulli((4.0, 2.0)), "the mean 2 of column 0 is none of values"),
-        (Poisson((1.0, [[1.0, -1.0]])), "the mean -1 of column 1 is none of values"),
+        (Bernoulli, SHARES.round(), 0.3, 2.0),
+        (Poisson, SHARES.round(), 1.0, [[1.0, -1.0, 1.0]]),
+        (Gamma, SHARES, [[3.0], [np.log(3.0)]], [[3.0], [1.2]]),
+        (LogNormal, SHARES, [[2.0], [4.0]], [[2.0], [3.9]]),
+        (InverseGaussian, SHARES, [[49.0], [1.0 / 49.0]], [[49.0], [0.01]]),
+        (Beta, SHARES, [[np.log(0.3)], [np.log(0.7)]], [[-0.5], [-0.5]]),
+        (VonMises, SHARES, [[0.6], [0.8]], [[0.8], [0.8]]),
+        (Dirichlet, SHARES, np.log([0.1, 0.2, 0.7]), [0.1, 0.2, 0.7]),
+        (VonMisesFisher, DIRECTIONS, [0.48, 0.6, 0.64], [0.7, 0.7, 0.7]),
     ],
-    ids=["bernoulli", "poisson"],
 )
-def test_a_prior_mean_that_no_values_have_is_refused(family, message):
-    X = (np.random.default_rng(0).random((50, 2)) < 0.5).astype(float)
-    with pytest.raises(ValueError, match=message):
-        EMMixture(2, family=family).fit(X)
-    for allowed in (0.3, 1.0):
-        EMMixture(1, family=type(family)((4.0, allowed))).fit(X)
+def test_prior_means_are_those_of_some_values(family, X, means, wrong):
+    """Those of one value, or of none."""
+    EMMixture(1, family=family(prior=(4.0, means))).fit(X)
+    with pytest.raises(ValueError, match=r"have the means .* of what statistics"):
+        EMMixture(2, family=family(prior=(4.0, wrong))).fit(X)
 
 
 class ParetoParams(NamedTuple):
