@@ -214,9 +214,13 @@ class Categorical(ExponentialFamily):
         self, params: CategoricalParams, labels: NDArray[np.intp], rng: np.random.Generator
     ) -> Array:
         """Draw one row from component ``labels[i]`` for every i, as positions of the levels."""
-        cumulative = np.cumsum(self._known(params), axis=2)[labels]
-        uniform = rng.random(cumulative.shape[:2])[:, :, None]
-        return (uniform > cumulative[:, :, :-1]).sum(axis=2).astype(np.float64)
+        cumulative = np.cumsum(self._known(params), axis=2)[:, :, :-1]
+        drawn = rng.random((len(labels), cumulative.shape[1]))
+        for k in np.unique(labels):
+            own = labels == k
+            positions = map(np.searchsorted, cumulative[k], drawn[own].T)
+            drawn[own] = np.stack(list(positions), axis=1)
+        return drawn
 
     def mean(self, params: CategoricalParams) -> Array:
         """Mean position among the levels, which means something where these are ordered."""

@@ -1,5 +1,7 @@
 """Labels: levels, probabilities, priors, against closed forms and counts."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -91,6 +93,20 @@ def test_labels_of_all_kinds():
     assert same.family_.levels == mixture.family_.levels
     assert_array_equal(same.params_.probs, mixture.params_.probs)
     assert same.sample(50, 0)[0].schema == polars.schema
+
+
+def test_draws_invert_the_distribution_in_memory_of_their_size():
+    rng = np.random.default_rng(0)
+    labels, probs = rng.integers(3, size=20_000), rng.dirichlet(np.ones(200), size=(3, 2))
+    family, params = Categorical(levels=[range(200)] * 2), CategoricalParams(probs)
+    tracemalloc.start()
+    drawn = family.sample(params, labels, np.random.default_rng(1))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * drawn.nbytes
+    uniform = np.random.default_rng(1).random(drawn.shape)
+    below = np.cumsum(probs, axis=2)[labels] < uniform[:, :, None]
+    assert_array_equal(drawn, below.sum(axis=2).clip(max=199))
 
 
 def test_levels_of_ones_own():
