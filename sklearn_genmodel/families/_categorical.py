@@ -13,13 +13,15 @@ from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._exponential_family import ExponentialFamily
+from sklearn_genmodel.families._label_coordinates import MOST_INDICATORS, leading_coordinates
 from sklearn_genmodel.families._packed_labels import (
-    MANY_ROWS,
     PackedLabels,
     is_packable,
+    packed_counts,
     packed_kernel,
     packed_labels,
     packed_width,
+    packs,
     places_of,
 )
 from sklearn_genmodel.families._support import Support, listed
@@ -122,10 +124,16 @@ class Categorical(ExponentialFamily):
         log_probs = np.log(np.maximum(params.probs[:, *self._cells], TINY))
         return np.concatenate([np.zeros((len(log_probs), 1)), log_probs], axis=1)
 
+    def suffstats(self, X: Array, resp: Array, params: Any = None) -> Any:
+        """Weighted counts of the levels, shape (n_components, 1 + n_levels)."""
+        rows = self.prepare(X)
+        if isinstance(rows, PackedLabels):
+            return packed_counts(rows, self._sizes, resp.T)
+        return super().suffstats(X, resp, params)
+
     def prepare(self, X: Array) -> Any:
         """The features; of many rows with many levels, codes that several columns share."""
-        packs = is_packable(self._sizes) and len(X) >= MANY_ROWS
-        return packed_labels(X, self._sizes) if packs else self.features(X)
+        return packed_labels(X, self._sizes) if packs(self._sizes, len(X)) else self.features(X)
 
     def kernel(self, params: CategoricalParams) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
@@ -253,7 +261,9 @@ class Categorical(ExponentialFamily):
         return unsmoothed.m_step(np.concatenate([ones, squares], axis=1))
 
     def embed(self, X: Array) -> Array:
-        """Indicators of the levels, NaN where the label is missing."""
+        """Indicators of the levels, NaN where the label is missing; of many, what tells most."""
+        if sum(self._sizes) > MOST_INDICATORS:
+            return leading_coordinates(X, self._sizes)
         missing = np.repeat(np.isnan(X), self._sizes, axis=1)
         return np.where(missing, np.nan, self.features(X)[1:].T)
 
