@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "PLAIN",
     "FrameSchema",
     "column_values",
     "declared_levels",
@@ -19,6 +20,8 @@ __all__ = [
     "with_columns",
 ]
 
+# Values of these types are what they are: never missing, other than None, nor scalars of NumPy.
+PLAIN = frozenset({str, bytes, int, bool, type(None)})
 # All integers up to this one are doubles.
 LARGEST_EXACT = 2**53
 
@@ -168,7 +171,9 @@ def _exceeds_floats(lowest: Any, highest: Any) -> bool:
 
 def _as_objects(values: list[Any]) -> NDArray[Any]:
     objects = np.empty(len(values), dtype=object)
-    objects[:] = [None if is_missing(value) else value for value in values]
+    objects[:] = [
+        None if type(value) not in PLAIN and is_missing(value) else value for value in values
+    ]
     return objects
 
 
