@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "LARGEST_EXACT",
+    "PLAIN",
     "FrameSchema",
     "column_values",
     "declared_levels",
@@ -21,6 +22,8 @@ __all__ = [
     "with_columns",
 ]
 
+# Values of these types are what they are: never missing, other than None, nor scalars of NumPy.
+PLAIN = frozenset({str, bytes, int, bool, type(None)})
 # All integers up to this one are doubles.
 LARGEST_EXACT = 2**53
 
@@ -176,7 +179,9 @@ def _exceeds_floats(lowest: Any, highest: Any) -> bool:
 
 def _as_objects(values: list[Any]) -> NDArray[Any]:
     objects = np.empty(len(values), dtype=object)
-    objects[:] = [None if is_missing(value) else value for value in values]
+    objects[:] = [
+        None if type(value) not in PLAIN and is_missing(value) else value for value in values
+    ]
     return objects
 
 

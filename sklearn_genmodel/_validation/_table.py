@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 from sklearn_genmodel._validation._arguments import refuse_lazy
 from sklearn_genmodel._validation._frames import (
     LARGEST_EXACT,
+    PLAIN,
     FrameSchema,
     column_values,
     declared_levels,
@@ -246,30 +247,43 @@ def _labels(codes: Array, levels: tuple[Any, ...]) -> NDArray[Any]:
     return labels.astype(np.float64) if complete and all(map(_is_double, levels)) else labels
 
 
+class _KnownCodes(dict[Any, float]):
+    """Codes of labels; others are judged when they are met: NaN for missing ones, else -1."""
+
+    def __missing__(self, label: Any) -> float:
+        return np.nan if is_missing(label) else -1.0
+
+
 def _codes(values: NDArray[Any], support: CodedSupport, name: str) -> Array:
     levels = support.levels or ()
-    if (
-        levels
-        and values.dtype.kind in "fiu"
-        and all(isinstance(level, (int, float)) for level in levels)
-    ):
-        whole = values.dtype.kind in "iu" and all(isinstance(level, int) for level in levels)
-        dtype: Any = values.dtype if whole else np.float64
+    dtype = _common_type(values, levels)
+    if dtype is not None:
         codes = _sorted_codes(values.astype(dtype), np.asarray(levels, dtype=dtype))
     else:
-        known: dict[Any, float] = {level: float(code) for code, level in enumerate(levels)}
+        known = _KnownCodes((level, float(code)) for code, level in enumerate(levels))
         known[None] = np.nan
-        codes = np.array([known.get(value, -1.0) for value in _objects(values)])
+        codes = np.fromiter(map(known.__getitem__, values.tolist()), np.float64, len(values))
     foreign = codes < 0
     if foreign.any() and not support.unseen:
         row = int(np.argmax(foreign))
         listed = ", ".join(map(repr, levels[:8])) + (", ..." if len(levels) > 8 else "")
+        (value,) = values[row : row + 1].tolist()
         raise ValueError(
-            f"Column {name} holds {_objects(values)[row]!r} in row {row}, which is none of the "
-            f"levels seen in fit ({listed}): recode it, or give the family of a mixture a prior, "
-            "which leaves a probability for unseen levels."
+            f"Column {name} holds {value!r} in row {row}, which is none of the levels seen in fit "
+            f"({listed}): recode it, or give the family of a mixture a prior, which leaves a "
+            "probability for unseen levels."
         )
     return np.where(foreign, float(len(levels)), codes)
+
+
+def _common_type(values: NDArray[Any], levels: tuple[Any, ...]) -> Any:
+    """A type that holds these numbers and levels without loss; None if there is none."""
+    if values.dtype.kind not in "fiu" or not all(isinstance(x, (int, float)) for x in levels):
+        return None
+    if values.dtype.kind == "f" or not all(isinstance(level, int) for level in levels):
+        return np.dtype(np.float64) if levels else None
+    common = np.result_type(values.dtype, np.asarray(levels).dtype)
+    return common if common.kind in "iu" else None
 
 
 def _sorted_codes(values: Array, levels: Array) -> Array:
@@ -280,15 +294,12 @@ def _sorted_codes(values: Array, levels: Array) -> Array:
     return np.where(np.isnan(values), np.nan, codes)
 
 
-def _objects(values: NDArray[Any]) -> list[Any]:
-    """Values as Python objects, None for missing ones."""
-    return [None if is_missing(value) else value for value in values.tolist()]
-
-
 def _numbers(values: NDArray[Any], name: str) -> Array:
     if values.dtype.kind in "fiub":
         return values.astype(np.float64)
-    for row, value in enumerate(values):
+    # np.isreal is slow, and need not be asked of what Python itself takes for a real number.
+    numbers = set(map(type, values)) <= {int, float, bool, type(None)}
+    for row, value in enumerate(() if numbers else values):
         if isinstance(value, (str, bytes)) or not (value is None or np.isreal(value)):
             raise ValueError(
                 f"Column {name} holds {value!r} in row {row}, which is no number: give the column "
@@ -299,9 +310,8 @@ def _numbers(values: NDArray[Any], name: str) -> Array:
 
 def _without_missing(column: NDArray[Any]) -> NDArray[Any]:
     """Objects with None for None, NaN and pandas' NA; scalars of NumPy as those of Python."""
-    plain = [getattr(value, "item", lambda value=value: value)() for value in column]
     cleaned = np.empty(len(column), dtype=object)
-    cleaned[:] = [None if is_missing(value) else value for value in plain]
+    cleaned[:] = [value if type(value) in PLAIN else _plain(value) for value in column]
     return cleaned
 
 
@@ -318,6 +328,11 @@ def _as_integers(found: set[Any]) -> set[Any]:
     if not any(type(level) is int and not _is_double(level) for level in found):
         return found
     return {int(x) if type(x) is float and x.is_integer() else x for x in found}
+
+
+def _plain(value: Any) -> Any:
+    value = getattr(value, "item", lambda: value)()
+    return None if is_missing(value) else value
 
 
 def _in_order(found: set[Any], declared: tuple[Any, ...] | None) -> tuple[Any, ...]:

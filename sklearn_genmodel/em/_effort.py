@@ -55,8 +55,8 @@ def effort(family: Family, sample: Rows, n_components: int, n_rows: int) -> Effo
     -------
     effort : Effort
     """
-    width = family.width(sample.X.shape[1])
-    n_passes = WORK / (len(sample) * n_components * width)
+    n_columns = sample.X.shape[1]
+    n_passes = WORK / (len(sample) * n_components * family.width(n_columns))
     n_starts, n_moves = AUTO_STARTS, min(MOVES_PER_COMPONENT * n_components, MOST_MOVES)
     if_alike = MOVES_IF_ALIKE_PER_COMPONENT * n_components
     if len(sample) < n_rows:
@@ -64,6 +64,10 @@ def effort(family: Family, sample: Rows, n_components: int, n_rows: int) -> Effo
         n_passes = min(n_passes, max(LEAST_PASSES, FULL_PASSES * n_rows / len(sample)))
     n_init = np.clip(n_passes / PASSES_PER_START, FEWEST_STARTS, n_starts)
     n_moves = int(min(n_moves, n_passes / PASSES_PER_MOVE))
+    if len(sample) < n_rows and family.n_parameters(n_components, n_columns) > sample.X.size:
+        # A sample of fewer values than parameters fits whatever a move tries, and says no more of
+        # the data than its starts do.
+        n_moves = 0
     return Effort(int(n_init), n_moves, min(n_moves, if_alike))
 
 

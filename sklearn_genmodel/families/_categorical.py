@@ -13,13 +13,15 @@ from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._exponential_family import ExponentialFamily
+from sklearn_genmodel.families._label_coordinates import MOST_INDICATORS, leading_coordinates
 from sklearn_genmodel.families._packed_labels import (
-    MANY_ROWS,
     PackedLabels,
     is_packable,
+    packed_counts,
     packed_kernel,
     packed_labels,
     packed_width,
+    packs,
     places_of,
 )
 from sklearn_genmodel.families._parameter_checks import check_distributions
@@ -129,10 +131,16 @@ class Categorical(ExponentialFamily):
         log_probs = np.log(np.maximum(params.probs[:, *self._cells], TINY))
         return np.concatenate([np.zeros((len(log_probs), 1)), log_probs], axis=1)
 
+    def suffstats(self, X: Array, resp: Array, params: Any = None) -> Any:
+        """Weighted counts of the levels, shape (n_components, 1 + n_levels)."""
+        rows = self.prepare(X)
+        if isinstance(rows, PackedLabels):
+            return packed_counts(rows, self._sizes, resp.T)
+        return super().suffstats(X, resp, params)
+
     def prepare(self, X: Array) -> Any:
         """The features; of many rows with many levels, codes that several columns share."""
-        packs = is_packable(self._sizes) and len(X) >= MANY_ROWS
-        return packed_labels(X, self._sizes) if packs else self.features(X)
+        return packed_labels(X, self._sizes) if packs(self._sizes, len(X)) else self.features(X)
 
     def kernel(self, params: CategoricalParams) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
@@ -172,15 +180,18 @@ class Categorical(ExponentialFamily):
 
     def _check_alike(self, labels: NDArray[np.intp]) -> None:
         """Tied columns must have the same number of levels, which are tied by their places."""
-        sizes = np.broadcast_to([len(own) for own in self._levels], labels.shape)
-        for label in np.unique(labels):
-            several = np.unique(sizes[labels == label])
-            if len(several) > 1:
-                raise ValueError(
-                    f"tied['probs'] ties columns of {several[0]} and {several[-1]} levels: tie "
-                    "columns with the same number of levels, whose probabilities are tied in the "
-                    "order of the levels."
-                )
+        sizes = np.broadcast_to([len(own) for own in self._levels], labels.shape).ravel()
+        ties = np.unique(labels, return_inverse=True)[1].ravel()
+        fewest, most = np.full(ties.max() + 1, sizes.max()), np.zeros(ties.max() + 1, dtype=int)
+        np.minimum.at(fewest, ties, sizes)
+        np.maximum.at(most, ties, sizes)
+        if (fewest < most).any():
+            tie = int(np.argmax(fewest < most))
+            raise ValueError(
+                f"tied['probs'] ties columns of {fewest[tie]} and {most[tie]} levels: tie columns "
+                "with the same number of levels, whose probabilities are tied in the order of the "
+                "levels."
+            )
 
     def _held(self, values: Array) -> NDArray[np.bool_]:
         """Which columns of which components are fixed, (n_components, n_features)."""
@@ -221,9 +232,13 @@ class Categorical(ExponentialFamily):
         self, params: CategoricalParams, labels: NDArray[np.intp], rng: np.random.Generator
     ) -> Array:
         """Draw one row from component ``labels[i]`` for every i, as positions of the levels."""
-        cumulative = np.cumsum(self._known(params), axis=2)[labels]
-        uniform = rng.random(cumulative.shape[:2])[:, :, None]
-        return (uniform > cumulative[:, :, :-1]).sum(axis=2).astype(np.float64)
+        cumulative = np.cumsum(self._known(params), axis=2)[:, :, :-1]
+        drawn = rng.random((len(labels), cumulative.shape[1]))
+        for k in np.unique(labels):
+            own = labels == k
+            positions = map(np.searchsorted, cumulative[k], drawn[own].T)
+            drawn[own] = np.stack(list(positions), axis=1)
+        return drawn
 
     def mean(self, params: CategoricalParams) -> Array:
         """Mean position among the levels, which means something where these are ordered."""
@@ -256,7 +271,9 @@ class Categorical(ExponentialFamily):
         return unsmoothed.m_step(np.concatenate([ones, squares], axis=1))
 
     def embed(self, X: Array) -> Array:
-        """Indicators of the levels, NaN where the label is missing."""
+        """Indicators of the levels, NaN where the label is missing; of many, what tells most."""
+        if sum(self._sizes) > MOST_INDICATORS:
+            return leading_coordinates(X, self._sizes)
         missing = np.repeat(np.isnan(X), self._sizes, axis=1)
         return np.where(missing, np.nan, self.features(X)[1:].T)
 

@@ -13,6 +13,7 @@ from sklearn_genmodel.families._numerics._newton import gamma_shapes
 from sklearn_genmodel.families._numerics._special import (
     HALF_LOG_2PI,
     log_excess,
+    log_ratio,
     stirling_remainder,
     trigamma,
 )
@@ -95,7 +96,8 @@ class Gamma(CenteredColumns):
 
     def statistics_about(self, X: Array, origin: Array) -> tuple[Array, Array]:
         """x / c - 1 - log(x / c), and x / c - 1."""
-        return log_excess(X, origin), (X - origin) / origin
+        offsets = (X - origin) / origin
+        return offsets - log_ratio(X, origin), offsets
 
     def means_about(self, means: Array, origin: Array) -> Array:
         """The same from the mean and the mean logarithm."""

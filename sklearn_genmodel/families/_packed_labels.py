@@ -8,7 +8,7 @@ to one place for every group: fewer by far than there are indicators, most of wh
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,14 +21,18 @@ __all__ = [
     "MANY_ROWS",
     "PackedLabels",
     "is_packable",
+    "packed_counts",
     "packed_kernel",
     "packed_labels",
     "packed_width",
+    "packs",
     "places_of",
 ]
 
-# Tables of codes cost as much as the indicators of so many rows.
-MANY_ROWS = 5000
+# Tables of codes cost as much as the indicators of so many rows. A column of many levels is a code
+# by itself, and a table that is hardly longer than there are levels costs less: an entry of it, as
+# much as so many indicators.
+MANY_ROWS, MANY_LEVELS, ENTRY = 5000, 500, 50
 
 # Columns share a code as long as their labels have so few combinations: tables then fit a cache.
 MOST_CODES = 1024
@@ -105,6 +109,14 @@ def is_packable(sizes: tuple[int, ...]) -> bool:
     return sum(sizes) > INDICATORS * (1 + packing(sizes, gaps=False).n_groups)
 
 
+def packs(sizes: tuple[int, ...], n_rows: int) -> bool:
+    """Whether codes are quicker than indicators for a block of so many rows."""
+    if not is_packable(sizes) or n_rows >= MANY_ROWS:
+        return is_packable(sizes)
+    n_levels, n_codes = sum(sizes), packing(sizes, gaps=False).starts[-1]
+    return n_levels > MANY_LEVELS and n_rows * n_levels > ENTRY * n_codes
+
+
 def packed_width(sizes: tuple[int, ...]) -> int:
     """Number of floats that the codes of a row take: what is 1, where, and room to add them up."""
     return 3 * packing(sizes, gaps=False).n_groups
@@ -155,6 +167,27 @@ def packed_labels(X: Array, sizes: tuple[int, ...]) -> PackedLabels:
     return PackedLabels(parts, (len(X), plan.starts[-1]), gaps)
 
 
+def packed_counts(rows: PackedLabels, sizes: tuple[int, ...], resp: Array) -> Array:
+    """Responsibilities added up for every level.
+
+    Parameters
+    ----------
+    rows : PackedLabels
+    sizes : tuple of int
+    resp : ndarray of shape (n_components, n_rows)
+
+    Returns
+    -------
+    counts : ndarray of shape (n_components, 1 + n_levels)
+        Those of all rows first.
+    """
+    plan = packing(sizes, gaps=rows.gaps)
+    sums = rows.matrix.T @ np.ascontiguousarray(resp.T)
+    parts = np.split(sums, plan.starts[1:-1])
+    levels = [member @ part for member, part in zip(plan.members, parts, strict=True)]
+    return np.concatenate([resp.sum(axis=1)[None], *levels]).T
+
+
 def packed_kernel(
     log_probs: Array, sizes: tuple[int, ...]
 ) -> Callable[[PackedLabels], tuple[Array, Accumulate]]:
@@ -169,7 +202,7 @@ def packed_kernel(
     Returns
     -------
     kernel : callable
-        See `Family.kernel`; the statistics have shape (n_components, 1 + n_levels), weights first.
+        See `Family.kernel`; the statistics are `packed_counts`.
     """
 
     @cache
@@ -181,14 +214,7 @@ def packed_kernel(
         return np.concatenate(tables)
 
     def block(rows: PackedLabels) -> tuple[Array, Accumulate]:
-        plan, matrix = packing(sizes, gaps=rows.gaps), rows.matrix
-
-        def accumulate(resp: Array) -> Array:
-            sums = matrix.T @ np.ascontiguousarray(resp.T)
-            parts = np.split(sums, plan.starts[1:-1])
-            levels = [member @ part for member, part in zip(plan.members, parts, strict=True)]
-            return np.concatenate([resp.sum(axis=1)[None], *levels]).T
-
-        return np.ascontiguousarray((matrix @ table(gaps=rows.gaps)).T), accumulate
+        log_prob = np.ascontiguousarray((rows.matrix @ table(gaps=rows.gaps)).T)
+        return log_prob, partial(packed_counts, rows, sizes)
 
     return block

@@ -10,9 +10,17 @@ from sklearn_genmodel import EMMixture
 from sklearn_genmodel.em import Rows, Theta
 from sklearn_genmodel.em._contender import Contender
 from sklearn_genmodel.em._distinct import canonical_rows, distinct_rows, row_sample
+from sklearn_genmodel.em._effort import effort
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._search import Search
-from sklearn_genmodel.families import Family, Gaussian, GaussianParams, Poisson, PoissonParams
+from sklearn_genmodel.families import (
+    Categorical,
+    Family,
+    Gaussian,
+    GaussianParams,
+    Poisson,
+    PoissonParams,
+)
 
 
 def fit_quietly(X, n_components=2, **settings):
@@ -217,3 +225,13 @@ def test_a_verbose_search_shows_how_far_it_has_come(capsys):
     assert any("search: 12 of 24 starts go on" in line for line in lines)
     assert any("moves in a row without gain" in line for line in lines)
     assert lines[-4].startswith("EMMixture: 2 Gaussian components")
+
+
+def test_a_sample_of_fewer_values_than_parameters_is_not_worth_moves():
+    """Two columns of 900 levels have 3 * 2 * 899 parameters, the sample 5000 values."""
+    sample = Rows(np.zeros((2500, 2)))
+    for n_levels, moves in ((900, False), (800, True)):
+        family = Categorical(levels=[range(n_levels)] * 2)
+        assert bool(effort(family, sample, 3, 100_000).n_moves) is moves
+        # Not a sample but all there is: its optima are those of the data.
+        assert effort(family, sample, 3, 2500).n_moves > 0

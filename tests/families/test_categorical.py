@@ -1,10 +1,13 @@
 """Labels: levels, probabilities, priors, against closed forms and counts."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.metrics import adjusted_rand_score
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.families import Bernoulli, BernoulliParams, Categorical, CategoricalParams
@@ -93,6 +96,20 @@ def test_labels_of_all_kinds():
     assert same.sample(50, 0)[0].schema == polars.schema
 
 
+def test_draws_invert_the_distribution_in_memory_of_their_size():
+    rng = np.random.default_rng(0)
+    labels, probs = rng.integers(3, size=20_000), rng.dirichlet(np.ones(200), size=(3, 2))
+    family, params = Categorical(levels=[range(200)] * 2), CategoricalParams(probs)
+    tracemalloc.start()
+    drawn = family.sample(params, labels, np.random.default_rng(1))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * drawn.nbytes
+    uniform = np.random.default_rng(1).random(drawn.shape)
+    below = np.cumsum(probs, axis=2)[labels] < uniform[:, :, None]
+    assert_array_equal(drawn, below.sum(axis=2).clip(max=199))
+
+
 def test_levels_of_ones_own():
     family = Categorical(levels=[["no", "yes", "never asked"]])
     mixture = EMMixture(1, family=family).fit([["no"], ["yes"], ["no"]])
@@ -134,6 +151,51 @@ def test_codes_that_columns_share_give_what_indicators_give(sizes, prior, holes)
     features = family.features(X)
     assert_allclose(log_prob, family.natural(params) @ features, rtol=1e-12, atol=1e-12)
     assert_allclose(accumulate(resp.T), resp.T @ features.T, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("sizes", [(900, 800), (700, 2, 3)])
+def test_many_levels_are_codes_also_in_few_rows(sizes):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, sizes, size=(300, len(sizes))).astype(float)
+    X[rng.random(X.shape) < 0.1] = np.nan
+    family = Categorical(levels=[range(size) for size in sizes])
+    assert isinstance(family.prepare(X), PackedLabels)
+    resp = rng.dirichlet(np.ones(3), size=len(X))
+    assert_allclose(family.suffstats(X, resp), resp.T @ family.features(X).T, atol=1e-12)
+    params = family.m_step(family.suffstats(X, resp))
+    expected = (family.natural(params) @ family.features(X)).T
+    assert_allclose(family.log_prob(X, params), expected, rtol=1e-12)
+
+
+def test_coordinates_of_many_levels_are_the_leading_directions_of_their_indicators():
+    """Of rows of three groups that share no level, two directions, as a dense SVD finds them."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat([0, 1, 2], [200, 300, 400])
+    X = 10.0 * groups[:, None] + rng.integers(10, size=(900, 20))
+    family = Categorical(levels=[range(30)] * 20)
+    Z = family.embed(X)
+    assert Z.shape[1] < 50
+    assert_allclose(Z.T @ Z, np.eye(Z.shape[1]), atol=1e-10)
+    indicators = family.features(X)[1:]
+    counts = indicators.sum(axis=1) + 900 / 30
+    scaled = (indicators / np.sqrt(counts)[:, None]).T
+    leading = np.linalg.svd(scaled - scaled.mean(axis=0), full_matrices=False)[0][:, :2]
+    assert_allclose(Z @ (Z.T @ leading), leading, atol=1e-6)
+    X[rng.random(X.shape) < 0.1] = np.nan
+    assert np.isfinite(family.embed(X)).all()
+
+
+def test_a_fit_to_many_levels_finds_groups_in_memory_of_the_order_of_the_data():
+    rng = np.random.default_rng(0)
+    groups = rng.integers(3, size=10_000)
+    X = 200 * groups[:, None] + rng.integers(200, size=(10_000, 3))
+    tracemalloc.start()
+    mixture = EMMixture(3, family="categorical", n_init=4, random_state=0).fit(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert adjusted_rand_score(groups, mixture.predict(X)) > 0.99
+    # The indicators of the rows on which starts compete would be 2500 x 1800 numbers.
+    assert peak < 2500 * 1800 * 8
 
 
 def test_few_rows_and_few_levels_are_indicators():

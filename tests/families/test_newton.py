@@ -1,5 +1,7 @@
 """Roots and special functions against SciPy and known values."""
 
+from decimal import Context, Decimal
+
 import numpy as np
 import pytest
 from scipy import optimize, special
@@ -20,6 +22,7 @@ from sklearn_genmodel.families._numerics._special import (
     digamma_gap,
     digamma_gap_slope,
     inverse_digamma,
+    log_ratio,
     stirling_remainder,
     trigamma,
 )
@@ -52,6 +55,20 @@ def test_gamma_functions_are_scipys():
     np.testing.assert_allclose(digamma_gap(small), np.log(small) - special.digamma(small), 1e-12)
     slope = 1.0 / small - special.polygamma(1, small)
     np.testing.assert_allclose(digamma_gap_slope(small), slope, rtol=1e-10)
+
+
+@pytest.mark.parametrize("spread", [1e-12, 1e-3, 0.3, 3.0, 300.0])
+def test_logarithms_of_ratios_keep_all_digits(spread):
+    """Against arithmetic of 60 digits; ratios themselves may be beyond double precision."""
+    rng, context = np.random.default_rng(0), Context(prec=60)
+    origin = np.exp(rng.normal(scale=5.0, size=300))
+    x = origin * np.exp(spread * rng.normal(size=300).clip(-2.0, 2.0))
+    x[:3], origin[:3] = [1e-300, 1e200, np.nan], [1e100, 1e-200, 1.0]
+    exact = [
+        float(context.ln(context.divide(Decimal(a), Decimal(b)))) if a == a else a
+        for a, b in zip(x.tolist(), origin.tolist(), strict=True)
+    ]
+    np.testing.assert_allclose(log_ratio(x, origin), exact, rtol=5e-16)
 
 
 def test_series_meet_the_direct_forms():

@@ -198,3 +198,18 @@ def test_what_underflows_in_a_batch_is_no_error():
     with np.errstate(all="raise"):
         mixture.partial_fit(X)
     assert np.isfinite(mixture.score(X))
+
+
+@pytest.mark.parametrize(
+    ("fitted", "scored"),
+    [
+        (np.array([300, 301, 5]), np.array([5, 5], dtype=np.int8)),
+        (np.array([-1, 5]), np.array([5], dtype=np.uint8)),
+        (np.array([2**63 + 1, 2**63 + 3, 5], dtype=np.uint64), np.array([5])),
+        (np.array([2**62 + 1, 2**62 + 3]), np.array([2**62 + 3], dtype=np.uint64)),
+    ],
+)
+def test_integers_of_another_width(fitted, scored):
+    mixture = EMMixture(1, family="categorical").fit(fitted[:, None])
+    expected = np.full(len(scored), -np.log(len(fitted)))
+    assert_allclose(mixture.score_samples(scored[:, None]), expected)

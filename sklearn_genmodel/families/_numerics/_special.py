@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import digamma, gammaln
 
-from sklearn_genmodel.families._arrays import Array
+from sklearn_genmodel.families._arrays import TINY, Array
 
 __all__ = [
     "HALF_LOG_2PI",
@@ -158,9 +158,17 @@ def log_ratio(x: Array, origin: Array) -> Array:
     -------
     log_ratio : ndarray
     """
-    z = (x - origin) / origin
-    near = np.abs(z) < 0.5
-    return np.where(near, np.log1p(np.where(near, z, 0.0)), np.log(x) - np.log(origin))
+    with np.errstate(over="ignore", invalid="ignore"):
+        ratio = x / origin
+        # log(1 + z) = log(ratio) + (1 + z - ratio) / ratio where rounding parts them (Kahan): one
+        # logarithm for all, where log1p for some and log for others are two. Below a half nothing
+        # cancels, and z has lost the digits of the ratio.
+        lost = (x - origin) / origin - (ratio - 1.0)
+        lost /= ratio
+        lost *= ratio > 0.5
+        lost += np.log(np.maximum(ratio, TINY))
+    beyond = (ratio < TINY) | (ratio == np.inf)
+    return np.where(beyond, np.log(x) - np.log(origin), lost) if beyond.any() else lost
 
 
 def log_excess(x: Array, origin: Array) -> Array:
