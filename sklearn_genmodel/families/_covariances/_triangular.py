@@ -17,6 +17,7 @@ __all__ = [
     "exceeds",
     "factors",
     "from_log_cholesky",
+    "inverse_factors",
     "inverses",
     "log_cholesky",
     "packed_form",
@@ -30,6 +31,9 @@ __all__ = [
 LARGE = 100
 # Up to so many columns, inverses of more than so many times as many matrices are found together.
 SMALL, CROWD = 20, 4
+# Of up to so many columns, matrices are factored by elimination in all of them at once, so many
+# floats at a time.
+SMALLEST, CACHE_FLOATS = 8, 2**15
 
 
 def cholesky(matrices: Array) -> Array:
@@ -75,6 +79,30 @@ def inverses(lower: Array) -> Array:
         found[..., i, i] = scales[..., i]
         products = lower[..., i, None, :i] @ found[..., :i, :i]
         found[..., i, :i] = -scales[..., i, None] * products[..., 0, :]
+    return found
+
+
+def inverse_factors(matrices: Array) -> Array:
+    """Inverses of the Cholesky factors of matrices, (..., d, d); LinAlgError where there is none."""
+    d = matrices.shape[-1]
+    if d > SMALLEST:
+        return inverses(cholesky(matrices))
+    found = np.empty(matrices.shape)
+    step = CACHE_FLOATS // max(d * d, 1)
+    stacked, out = _stacked(matrices), _stacked(found)
+    for part in (slice(start, start + step) for start in range(0, len(stacked), step)):
+        # The matrices are the last axis, along which numpy is fast.
+        left = np.array(stacked[part].transpose(1, 2, 0), order="C")
+        right = np.zeros_like(left)
+        right[np.arange(d), np.arange(d)] = 1.0
+        for j in range(d - 1):
+            factors = left[j + 1 :, j, None] / left[j, j]
+            left[j + 1 :, j + 1 :] -= factors * left[j, j + 1 :]
+            right[j + 1 :, : j + 1] -= factors * right[j, : j + 1]
+        pivots = np.einsum("iin->in", left)
+        if not (pivots > 0.0).all():
+            raise np.linalg.LinAlgError("Matrix is not positive definite")
+        out[part] = (right / np.sqrt(pivots)[:, None]).transpose(2, 0, 1)
     return found
 
 

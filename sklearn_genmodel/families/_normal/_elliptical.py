@@ -13,7 +13,8 @@ from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._covariances import _singular as singular
 from sklearn_genmodel.families._covariances._covariance import Structure
-from sklearn_genmodel.families._covariances._patterns import condition, packed
+from sklearn_genmodel.families._covariances._patterns import packed
+from sklearn_genmodel.families._covariances._regressions import ByObserved, Matrices
 from sklearn_genmodel.families._covariances._structures import structure_of
 from sklearn_genmodel.families._normal._fixed_point import settled_mle
 from sklearn_genmodel.families._normal._normal_prior import NormalInverseWishart
@@ -176,11 +177,12 @@ class Elliptical(Family):
     def _given(self, params: Any, x: Array) -> tuple[Elliptical, Array, Any, Array]:
         """Family, locations and scatter of what is missing, and distances of what is given."""
         missing = np.isnan(x)
-        _, root, extension, residual, _ = condition(self._matrices(params), ~missing[None])
-        centred = np.where(missing, 0.0, x - params[0])[..., None]
-        distances = np.square(root[0] @ centred).sum(axis=(1, 2))
-        expected = params[0] + (extension[0] @ centred)[..., 0]
-        family, scatter = self._reduced(params[1], residual[0][:, missing][:, :, missing])
+        regression = ByObserved(Matrices(self._matrices(params)), ~missing[None])
+        centred = np.where(missing, 0.0, x - params[0])[..., None, None]
+        distances = regression.complete(centred)[:, 0, 0]
+        expected = params[0] + centred[..., 0, 0]
+        residual = regression.residual(np.ones((len(centred), 1)))
+        family, scatter = self._reduced(params[1], residual[:, missing][:, :, missing])
         return family, expected[:, missing], scatter, distances
 
     def _reduced(self, scatter: Any, matrices: Array) -> tuple[Elliptical, Any]:

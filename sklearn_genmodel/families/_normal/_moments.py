@@ -182,7 +182,7 @@ def _joined(
     def accumulate(scaled: Array, resp: Array) -> Moments:
         moments = fast.accumulate(scaled[:, whole], resp[:, whole])
         weights = scaled[:, ~whole], resp[:, ~whole]
-        counts, sums, products = incomplete.moments(partial, groups, *weights)
+        counts, sums, products = incomplete.moments(groups, *weights)
         products = packed(structure, products)
         return moments + Moments(structure, means, counts, sums, products, covariances)
 
