@@ -1,7 +1,7 @@
 """Rows with missing values: what their observed columns say under every component.
 
-Rows are taken pattern by pattern. Patterns with as many columns observed and about as many rows are
-computed together: once a pass, for densities and for moments, as long as there is memory for it.
+Rows are taken pattern by pattern. Patterns with about as many columns observed and about as many
+rows are computed together: once a pass, for densities and for moments, as long as there is memory for it.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ FLOATS_AT_A_TIME = 2**18
 # Completed rows and their regressions are kept from the densities of a block to its moments up to
 # this many floats.
 MOST_KEPT = 2**23
+# Patterns are computed together whose numbers of columns observed differ by less than this; their
+# numbers of rows differ by less than a factor of 2.
+COLUMNS_APART = 2
 # With up to so many columns missing for each that is observed, the block of those is factored.
 MISSING_TO_OBSERVED = 2
 
@@ -97,13 +100,13 @@ class IncompleteRows:
         order, starts, counts = _patterns(~np.isnan(X))
         seen = ~np.isnan(X[order[starts]])
         groups, kept = [], 0
-        for chosen in self._together(counts, seen.sum(axis=1)):
+        n_observed = seen.sum(axis=1)
+        for chosen in self._together(counts, n_observed):
             place = np.arange(counts[chosen].max())
             real = place < counts[chosen, None]
             rows = order[starts[chosen, None] + np.where(real, place, 0)]
-            n_observed = int(seen[chosen[0]].sum())
             completed = partial(self._completed, X, seen[chosen], rows)
-            kept += len(chosen) * self._n_floats(n_observed, len(place))
+            kept += len(chosen) * self._n_floats(n_observed[chosen], len(place))
             once = cache(completed) if kept <= MOST_KEPT else completed
             groups.append(Group(seen[chosen], once, rows, real.astype(np.float64)))
         return groups
@@ -145,27 +148,30 @@ class IncompleteRows:
         return counts, sums, products
 
     def _completed(self, X: Array, seen: NDArray[np.bool_], rows: Positions) -> Completed:
-        regression = self._kind(int(seen[0].sum()))(self.matrices, seen)
+        regression = self._kind(seen.sum(axis=1))(self.matrices, seen)
         centred = X.T[:, rows] - self.means[:, :, None, None]
         values = np.where(seen.T[:, :, None], centred, 0.0)
         return Completed(regression, values, regression.complete(values))
 
-    def _kind(self, n_observed: int) -> type[Regression]:
-        """The cheaper kind of regression on so many columns."""
-        few = self.means.shape[1] - n_observed <= MISSING_TO_OBSERVED * n_observed
+    def _kind(self, n_observed: Positions) -> type[Regression]:
+        """The cheaper kind of regression for patterns with so many columns observed."""
+        least = n_observed.min()
+        few = self.means.shape[1] - least <= MISSING_TO_OBSERVED * least
         return ByMissing if few and self.matrices.invertible else ByObserved
 
-    def _n_floats(self, n_observed: int, n_rows: int) -> int:
+    def _n_floats(self, n_observed: Positions, n_rows: int) -> int:
         """Number of floats that a pattern's completed rows and regressions take."""
         n_components, d = self.means.shape
         return n_components * (n_rows * d + self._kind(n_observed).size(n_observed, d))
 
     def _together(self, counts: Positions, n_observed: Positions) -> Iterator[Positions]:
-        """Patterns with as many columns observed, of rows that differ by less than a factor 2."""
-        sizes = np.stack([n_observed, np.frexp(counts - 0.5)[1]])
-        for size in np.unique(sizes[:, n_observed > 0], axis=1).T:
-            chosen = np.flatnonzero((sizes == size[:, None]).all(axis=0))
-            floats = self._n_floats(int(size[0]), int(counts[chosen].max()))
+        """Patterns with about as many columns observed, and about as many rows."""
+        sizes = n_observed // COLUMNS_APART, np.maximum(np.frexp(counts - 0.5)[1], 1)
+        order = np.lexsort(sizes)
+        order = order[n_observed[order] > 0]
+        changes = np.any([np.diff(size[order]) for size in sizes], axis=0)
+        for chosen in np.split(order, np.flatnonzero(changes) + 1) if len(order) else ():
+            floats = self._n_floats(n_observed[chosen], int(counts[chosen].max()))
             n_parts = -(-len(chosen) // max(FLOATS_AT_A_TIME // floats, 1))
             yield from np.array_split(chosen, n_parts)
 

@@ -53,6 +53,7 @@ class Matrices:
         diagonals = (np.einsum("kjj->kj", m) for m in (self.covariances, self.precisions))
         return bool(np.prod(list(diagonals), axis=0).max() < LARGEST_INFLATION)
 
+    @cached_property
     def half_log_det(self) -> Array:
         """Halves of the log-determinants, (K,)."""
         return -_log_diagonal(self.whitener)
@@ -65,21 +66,19 @@ class ByObserved:
     ----------
     matrices : Matrices
     seen : ndarray of bool, shape (n_patterns, n_features)
-        As many in every pattern.
+        The blocks have the size of the largest one.
     """
 
     def __init__(self, matrices: Matrices, seen: NDArray[np.bool_]) -> None:
         self.covariances, self.seen = matrices.covariances, seen
-        self.observed = _positions(seen)
-        self.root = triangular.inverse_factors(_blocks(self.covariances, self.observed))
-        self.half_log_det = -_log_diagonal(self.root)
+        self.observed, self.root, self.half_log_det = _factored(self.covariances, seen)
         # W = L^-1 C_o, so that C_mo C_oo^-1 = W_m' L^-1 and C_mo C_oo^-1 C_om = W_m' W_m.
         self.whitened = self.root @ self.covariances[:, self.observed]
 
     @staticmethod
-    def size(n_observed: int, n_features: int) -> int:
-        """Number of floats that are kept of a pattern and a component."""
-        return n_observed * (n_observed + n_features)
+    def size(n_observed: Positions, n_features: int) -> int:
+        """Number of floats that are kept of each of several patterns and a component."""
+        return int(n_observed.max() * (n_observed.max() + n_features))
 
     def complete(self, centred: Array) -> Array:
         """Put what is expected in place of missing values, and return squared distances.
@@ -123,18 +122,18 @@ class ByMissing:
     ----------
     matrices : Matrices
     seen : ndarray of bool, shape (n_patterns, n_features)
-        As many in every pattern.
+        The blocks have the size of the largest one.
     """
 
     def __init__(self, matrices: Matrices, seen: NDArray[np.bool_]) -> None:
-        self.matrices, self.missing = matrices, _positions(~seen)
-        self.root = triangular.inverse_factors(_blocks(matrices.precisions, self.missing))
-        self.half_log_det = matrices.half_log_det()[:, None] - _log_diagonal(self.root)
+        self.matrices = matrices
+        self.missing, self.root, half_log_det = _factored(matrices.precisions, ~seen)
+        self.half_log_det = matrices.half_log_det[:, None] + half_log_det
 
     @staticmethod
-    def size(n_observed: int, n_features: int) -> int:
+    def size(n_observed: Positions, n_features: int) -> int:
         """As `ByObserved.size`."""
-        return (n_features - n_observed) ** 2
+        return int(n_features - n_observed.min()) ** 2
 
     def complete(self, centred: Array) -> Array:
         """As `ByObserved.complete`."""
@@ -142,7 +141,7 @@ class ByMissing:
         linear = (self.matrices.precisions @ by_column).reshape(centred.shape)
         z = self.root @ _cells(linear, self.missing)
         patterns = np.arange(len(self.missing))[:, None]
-        centred[:, self.missing, patterns] = -(self.root.swapaxes(2, 3) @ z)
+        centred[:, self.missing, patterns] -= self.root.swapaxes(2, 3) @ z
         # Errors of what is expected, where this is least, are of no account.
         distances = np.square(self.matrices.whitener @ by_column).sum(axis=1)
         return distances.reshape(len(centred), *centred.shape[2:])
@@ -151,7 +150,7 @@ class ByMissing:
         """As `ByObserved.residual`."""
         d = self.matrices.covariances.shape[1]
         inverses = self.root.swapaxes(2, 3) @ (self.root * weights[..., None, None])
-        places = _flat(self.missing, d).ravel()
+        places = _places(self.missing, d).ravel()
         sums = [np.bincount(places, own.ravel(), d * d) for own in inverses]
         return np.stack(sums).reshape(-1, d, d)
 
@@ -159,20 +158,25 @@ class ByMissing:
 Regression = ByObserved | ByMissing
 
 
-def _positions(chosen: NDArray[np.bool_]) -> Positions:
-    """Columns that are chosen, as many in every pattern: (P, s)."""
-    return np.nonzero(chosen)[1].reshape(len(chosen), -1)
+def _factored(matrices: Array, chosen: NDArray[np.bool_]) -> tuple[Positions, Array, Array]:
+    """Blocks of some columns of every pattern, (P, d): inverses of their Cholesky factors.
+
+    Returns the columns (P, s), those chosen first; the inverses (K, P, s, s), with rows of zeros
+    for columns that only fill up; and halves of the blocks' log-determinants, (K, P).
+    """
+    columns = np.argsort(~chosen, axis=1, kind="stable")[:, : chosen.sum(axis=1).max()]
+    real = np.take_along_axis(chosen, columns, axis=1)
+    flat = matrices.reshape(len(matrices), -1)
+    blocks = flat.take(_places(columns, matrices.shape[1]), axis=1)
+    if not real.all():
+        blocks = np.where(real[:, :, None] & real[:, None], blocks, np.eye(columns.shape[1]))
+    root = triangular.inverse_factors(blocks)
+    return columns, root * real[:, :, None], -_log_diagonal(root)
 
 
-def _flat(columns: Positions, n_features: int) -> Positions:
+def _places(columns: Positions, n_features: int) -> Positions:
     """Places in a flat matrix of the blocks of some columns, (P, s, s)."""
     return columns[:, :, None] * n_features + columns[:, None]
-
-
-def _blocks(matrices: Array, columns: Positions) -> Array:
-    """Blocks of matrices, (K, P, s, s)."""
-    flat = matrices.reshape(len(matrices), -1)
-    return flat.take(_flat(columns, matrices.shape[1]), axis=1)
 
 
 def _cells(values: Array, columns: Positions) -> Array:
