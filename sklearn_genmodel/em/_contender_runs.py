@@ -20,7 +20,6 @@ from sklearn_genmodel.families import Family
 
 __all__ = ["ContenderRuns"]
 
-POLISH_PASSES = 300
 # Contenders are run for so many passes at a time, unless the last gained so little (nats per row).
 BURST, SETTLED = 5, 1e-8
 
@@ -114,9 +113,9 @@ class ContenderRuns:
         except BROKEN_RUN as error:
             contender.break_down(error)
 
-    def polish(self, contender: Contender, goal: float = -np.inf) -> None:
+    def polish(self, contender: Contender, n_passes: int, goal: float = -np.inf) -> None:
         """Run to convergence, or until it is plain that the limit is not above a goal."""
-        convergence = Convergence(self.tol, POLISH_PASSES)
+        convergence = Convergence(self.tol, n_passes)
 
         def hopeless(_theta: Theta, bound: float) -> bool:
             return convergence.steady and bound + 2.0 * convergence.gap < goal

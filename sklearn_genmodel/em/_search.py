@@ -100,13 +100,13 @@ class Search:
         contenders, n_moves = self._starts(init, effort.n_init), effort.n_moves
         finalists = self._tournament(contenders)
         for contender in finalists:
-            self.runs.polish(contender)
+            self.runs.polish(contender, effort.n_polish)
         best = max(finalists, key=self.rank)
         if len(finalists) == FINALISTS and all(alike(other, best) for other in finalists):
             n_moves = effort.n_moves_if_alike
         if self._has_twins(best.theta):
             n_moves = max(n_moves, MOVES_AT_A_TIME)
-        moved = self._improve(best, n_moves)
+        moved = self._improve(best, n_moves, effort.n_polish)
         return sorted([*contenders, *moved], key=self.rank, reverse=True)
 
     def rank(self, contender: Contender) -> tuple[bool, bool, float]:
@@ -157,7 +157,7 @@ class Search:
             self._tell(f"{len(contenders)} of {n_starts} starts go on", contenders[0])
         return contenders
 
-    def _improve(self, best: Contender, n_moves: int) -> list[Contender]:
+    def _improve(self, best: Contender, n_moves: int, n_polish: int) -> list[Contender]:
         """Move components at random as long as that helps; return the contenders that did."""
         improved: list[Contender] = []
         failures = 0
@@ -166,7 +166,7 @@ class Search:
             n_polished = max(FINALISTS * len(moved) // MOVES_AT_A_TIME, FINALISTS)
             for contender in self._catching_up(moved, best)[:n_polished]:
                 if not contender.judged(self.degenerate):
-                    self.runs.polish(contender, best.lower_bound)
+                    self.runs.polish(contender, n_polish, best.lower_bound)
             hurdle = raised(best, 10.0 * self.tol)
             ahead = [c for c in moved if c.lower_bound > hurdle.lower_bound]
             rivals = moved if best.judged(self.degenerate) else ahead
@@ -248,7 +248,7 @@ class Search:
         """How many moves are tried before the best of them is taken."""
         if not self.runs.side_by_side:
             return MOVES_AT_A_TIME
-        size = len(self.rows) * self.n_components * self.family.width(self.rows.X.shape[1])
+        size = self.n_components * self.family.cost(self.rows.X)
         return int(np.clip(CHEAP_PASS // size, MOVES_AT_A_TIME, MOST_AT_A_TIME))
 
     @property

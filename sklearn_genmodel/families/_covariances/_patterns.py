@@ -23,7 +23,7 @@ from sklearn_genmodel.families._covariances._regressions import (
     Regression,
 )
 
-__all__ = ["IncompleteRows", "packed"]
+__all__ = ["IncompleteRows", "cost_of_patterns", "packed"]
 
 Positions = NDArray[np.intp]
 
@@ -37,6 +37,8 @@ MOST_KEPT = 2**23
 COLUMNS_APART = 2
 # With up to so many columns missing for each that is observed, the block of those is factored.
 MISSING_TO_OBSERVED = 2
+# A pattern takes as long as so many multiplications, and as the cube of the number of columns.
+PATTERN_COST = 3000
 
 
 class Group(NamedTuple):
@@ -174,6 +176,23 @@ class IncompleteRows:
             floats = self._n_floats(n_observed[chosen], int(counts[chosen].max()))
             n_parts = -(-len(chosen) // max(FLOATS_AT_A_TIME // floats, 1))
             yield from np.array_split(chosen, n_parts)
+
+
+def cost_of_patterns(X: Array) -> float:
+    """Multiplications that the patterns of missing values take of a component in a pass.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+
+    Returns
+    -------
+    cost : float
+    """
+    gaps = np.isnan(X)
+    partial = gaps[gaps.any(axis=1)]
+    n_patterns = len(_patterns(partial)[1]) if len(partial) else 0
+    return float(n_patterns * (PATTERN_COST + X.shape[1] ** 3))
 
 
 def _patterns(seen: NDArray[np.bool_]) -> tuple[Positions, Positions, Positions]:

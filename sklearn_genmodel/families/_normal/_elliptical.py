@@ -13,7 +13,7 @@ from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._covariances import _singular as singular
 from sklearn_genmodel.families._covariances._covariance import Structure
-from sklearn_genmodel.families._covariances._patterns import packed
+from sklearn_genmodel.families._covariances._patterns import cost_of_patterns, packed
 from sklearn_genmodel.families._covariances._regressions import ByObserved, Matrices
 from sklearn_genmodel.families._covariances._structures import structure_of
 from sklearn_genmodel.families._normal._fixed_point import settled_mle
@@ -134,6 +134,11 @@ class Elliptical(Family):
     def width(self, n_features: int, n_components: int | None = None) -> int:
         """What the structure needs of a row in a pass."""
         return self._structure.pass_width(n_features, n_components)
+
+    def cost(self, X: Array) -> float:
+        """What the rows, the matrices, and the patterns of missing values cost."""
+        per_component = self._structure.cost(X.shape[1])
+        return super().cost(X) + per_component + cost_of_patterns(X)
 
     def to_vector(self, params: Any, like: Any) -> Array:
         """Locations in units of those of `like`, and log-Cholesky factors."""
