@@ -22,6 +22,8 @@ __all__ = ["ContenderRuns"]
 
 # Contenders are run for so many passes at a time, unless the last gained so little (nats per row).
 BURST, SETTLED = 5, 1e-8
+# Nothing is gained by passes of more multiplications, which take memory for all their contenders.
+DEAR_PASS = 2e8
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,17 @@ class ContenderRuns:
         """
         for done in range(0, n_passes, BURST):
             moving = [c for c in contenders if not c.broken and c.gain > SETTLED]
-            self._advance(moving, min(BURST, n_passes - done))
+            size = self.at_once(len(moving[0].theta.weights)) if moving else 1
+            for start in range(0, len(moving), size):
+                self._advance(moving[start : start + size], min(BURST, n_passes - done))
+
+    def at_once(self, n_components: int) -> int:
+        """How many mixtures of so many components a pass is made of at most."""
+        return max(int(DEAR_PASS / (n_components * self._cost)), 1)
+
+    @cached_property
+    def _cost(self) -> float:
+        return self.family.pass_cost(self.rows.X)
 
     def _advance(self, contenders: list[Contender], n_passes: int) -> None:
         if self.side_by_side and len(contenders) > 1:

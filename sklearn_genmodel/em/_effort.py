@@ -61,7 +61,7 @@ def effort(family: Family, sample: Rows, n_components: int, n_rows: int) -> Effo
     -------
     effort : Effort
     """
-    n_passes = WORK / (n_components * family.cost(sample.X))
+    n_passes = WORK / (n_components * family.pass_cost(sample.X))
     n_starts, n_moves = AUTO_STARTS, min(MOVES_PER_COMPONENT * n_components, MOST_MOVES)
     if_alike = MOVES_IF_ALIKE_PER_COMPONENT * n_components
     if len(sample) < n_rows:

@@ -256,7 +256,8 @@ def _contenders(search: Search, rows: Rows, compact: Rows, options: FitOptions) 
     n_larger = min(larger_sample(n_rows), len(compact))
     if sampled and n_larger > len(search.rows):
         winner = replace(contenders[0])
-        replace(search.runs, rows=kept(row_sample(compact, n_larger))).polish(winner, planned.n_polish)
+        runs = replace(search.runs, rows=kept(row_sample(compact, n_larger)))
+        runs.polish(winner, planned.n_polish)
         contenders[0] = contenders[0] if winner.broken else winner
     return contenders
 

@@ -248,13 +248,14 @@ class Search:
         """How many moves are tried before the best of them is taken."""
         if not self.runs.side_by_side:
             return MOVES_AT_A_TIME
-        size = self.n_components * self.family.cost(self.rows.X)
+        size = self.n_components * self.family.pass_cost(self.rows.X)
         return int(np.clip(CHEAP_PASS // size, MOVES_AT_A_TIME, MOST_AT_A_TIME))
 
     @property
     def _n_at_once(self) -> int:
-        """How many mixtures' responsibilities may be in memory."""
-        return max(1, RESP_FLOATS // (len(self.rows) * self.n_components))
+        """How many mixtures' responsibilities and parameters may be in memory."""
+        fitting = max(1, RESP_FLOATS // (len(self.rows) * self.n_components))
+        return min(fitting, self.runs.at_once(self.n_components))
 
     @cached_property
     def _embedded(self) -> Array:

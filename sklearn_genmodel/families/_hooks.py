@@ -140,7 +140,7 @@ class EngineHooks(ParameterHooks):
         """
         return 1 + n_features
 
-    def cost(self, X: Array) -> float:
+    def pass_cost(self, X: Array) -> float:
         """Number of multiplications that a pass over these rows takes for each component.
 
         What a search for starts may spend depends on it.

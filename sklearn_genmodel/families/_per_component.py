@@ -204,9 +204,9 @@ class PerComponent(Composite):
         """Sum over the kinds."""
         return sum(family.width(n_features, n_components) for family in self._distinct)
 
-    def cost(self, X: Array) -> float:
+    def pass_cost(self, X: Array) -> float:
         """Sum over the kinds."""
-        return sum(family.cost(X) for family in self._distinct)
+        return sum(family.pass_cost(X) for family in self._distinct)
 
     def floats(self, params: PerComponentParams) -> PerComponentParams:
         """Parameters that a user wrote down, as arrays."""

@@ -192,9 +192,9 @@ class Product(Composite):
         parts = self.parts()
         return sum(family.width(len(columns), n_components) for _, family, columns in parts)
 
-    def cost(self, X: Array) -> float:
+    def pass_cost(self, X: Array) -> float:
         """Sum over the groups."""
-        return sum(family.cost(X[:, columns]) for _, family, columns in self.parts())
+        return sum(family.pass_cost(X[:, columns]) for _, family, columns in self.parts())
 
     def floats(self, params: ProductParams) -> ProductParams:
         """Parameters that a user wrote down, as arrays."""

@@ -150,7 +150,7 @@ class Scripted(Search):
         self.runs.__dict__["polish"] = self.count
         return self
 
-    def count(self, contender, goal):
+    def count(self, contender, n_passes, goal):
         """Polish nothing."""
         self.polished += 1
 

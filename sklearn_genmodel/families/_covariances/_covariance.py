@@ -173,7 +173,7 @@ class Structure(ABC):
             return 1 + 3 * n_features
         return self.width(n_features)
 
-    def cost(self, n_features: int) -> float:
+    def matrix_cost(self, n_features: int) -> float:
         """Multiplications that a component's matrix takes in a pass, however many the rows."""
         return 0.0
 

@@ -64,13 +64,17 @@ class Full(Structure):
         return np.diagonal(self._unpack(total[None], n_features)[0])
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
-        if self.exceeds(covariances, minimum):
+        scale = np.sqrt(minimum)
+        low = triangular.thin(covariances, scale)
+        if not low.any():
             return covariances
         # In units of the floor the best R >= I has S's eigenvectors and max(eigenvalue, 1).
-        scale = np.sqrt(minimum)
-        values, vectors = np.linalg.eigh(covariances / scale[:, None] / scale)
-        raised = (vectors * np.maximum(values, 1.0)[..., None, :]) @ vectors.swapaxes(-1, -2)
-        return raised * scale[:, None] * scale
+        each = covariances.reshape(-1, *covariances.shape[-2:])
+        values, vectors = np.linalg.eigh(each[low] / scale[:, None] / scale)
+        lifted = (vectors * np.maximum(values, 1.0)[:, None]) @ vectors.swapaxes(1, 2)
+        raised = each.copy()
+        raised[low] = lifted * scale[:, None] * scale
+        return raised.reshape(covariances.shape)
 
     def exceeds(self, covariances: Array, minimum: Array) -> bool:
         return triangular.exceeds(covariances, minimum)
@@ -79,7 +83,7 @@ class Full(Structure):
         # Where each costs the same, as measured for 2 to 64 components and 10 to 140 columns.
         return n_features > min(TRIANGULAR * n_components**0.7, MOST_COLUMNS)
 
-    def cost(self, n_features: int) -> float:
+    def matrix_cost(self, n_features: int) -> float:
         # A factor, its inverse, and the factor that shows whether the floor is touched.
         return float(n_features**3)
 

@@ -1,7 +1,7 @@
 """Rows with missing values: what their observed columns say under every component.
 
 Rows are taken pattern by pattern. Patterns with about as many columns observed and about as many
-rows are computed together: once a pass, for densities and for moments, as long as there is memory for it.
+rows are computed together: once a pass, for densities and for moments, as long as there is memory.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ class ByMissing:
         inverses = self.root.swapaxes(2, 3) @ (self.root * weights[..., None, None])
         places = _places(self.missing, d).ravel()
         sums = [np.bincount(places, own.ravel(), d * d) for own in inverses]
-        return np.stack(sums).reshape(-1, d, d)
+        return np.asarray(np.stack(sums).reshape(-1, d, d), dtype=np.float64)
 
 
 Regression = ByObserved | ByMissing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,12 @@ __all__ = [
     "packed_pair",
     "packed_square",
     "packed_upper",
+    "thin",
     "unpacked",
 ]
 
+# Of more columns, "packed" matrices are whole ones: triangles cost more to pick than they save.
+WIDEST_PACKED = 128
 # Of so many columns on, numpy's copies of matrices cost as much as their factors.
 LARGE = 100
 # Up to so many columns, inverses of more than so many times as many matrices are found together.
@@ -59,12 +63,14 @@ def factors(matrices: Array) -> tuple[Array, NDArray[np.bool_]]:
 
 def exceeds(covariances: Array, minimum: Array) -> bool:
     """Whether covariances minus diag(minimum) are positive definite."""
-    scale = np.sqrt(minimum)
-    try:
-        cholesky(covariances / scale[:, None] / scale - np.eye(len(minimum)))
-    except np.linalg.LinAlgError:
-        return False
-    return True
+    return not thin(covariances, np.sqrt(minimum)).any()
+
+
+def thin(matrices: Array, deviations: Array, share: float = 1.0) -> NDArray[np.bool_]:
+    """Which matrices (K, d, d) have an eigenvalue of at most a share, in such units, (K,)."""
+    reduced = _stacked(matrices / deviations[:, None] / deviations)
+    np.einsum("kjj->kj", reduced)[...] -= share
+    return factors(reduced)[1]
 
 
 def inverses(lower: Array) -> Array:
@@ -83,7 +89,7 @@ def inverses(lower: Array) -> Array:
 
 
 def inverse_factors(matrices: Array) -> Array:
-    """Inverses of the Cholesky factors of matrices, (..., d, d); LinAlgError where there is none."""
+    """Inverses of Cholesky factors of matrices, (..., d, d); LinAlgError where there is none."""
     d = matrices.shape[-1]
     if d > SMALLEST:
         return inverses(cholesky(matrices))
@@ -119,7 +125,8 @@ def _each(routine: Callable[..., tuple[Array, int]], matrices: Array) -> tuple[A
 
 
 def _stacked(matrices: Array) -> Array:
-    return matrices.reshape(-1, *matrices.shape[-2:])
+    # Matrices without rows or columns do not tell how many they are.
+    return matrices.reshape(prod(matrices.shape[:-2]), *matrices.shape[-2:])
 
 
 def log_cholesky(lower: Array) -> Array:
@@ -140,6 +147,9 @@ def from_log_cholesky(vector: Array, shape: tuple[int, ...]) -> Array:
 
 def packed_pair(a: Array, b: Array) -> Array:
     """Upper triangles of (a_k b_k' + b_k a_k') / 2 of the rows of a and b, both (K, d)."""
+    if a.shape[1] > WIDEST_PACKED:
+        product = a[:, :, None] * (0.5 * b)[:, None]
+        return (product + product.swapaxes(1, 2)).reshape(len(a), -1)
     i, j = upper_triangle(a.shape[1])
     pair = a.take(i, axis=1) * b.take(j, axis=1)
     pair += a.take(j, axis=1) * b.take(i, axis=1)
@@ -155,7 +165,9 @@ def packed_square(y: Array, weights: Array) -> Array:
 
 
 def packed_upper(matrix: Array) -> Array:
-    """Upper triangle of a matrix, row by row."""
+    """Upper triangle of a symmetric matrix, row by row, or all of it."""
+    if len(matrix) > WIDEST_PACKED:
+        return matrix.ravel()
     return matrix.ravel().take(_packed_positions(len(matrix)))
 
 
@@ -170,6 +182,8 @@ def packed_form(matrices: Array) -> Array:
 
 def unpacked(packed: Array, n_features: int) -> Array:
     """Symmetric matrices, (K, d, d), from their upper triangles, (K, d (d + 1) / 2)."""
+    if n_features > WIDEST_PACKED:
+        return packed.reshape(-1, n_features, n_features)
     positions = _matrix_positions(n_features)
     return packed.take(positions, axis=1)
 

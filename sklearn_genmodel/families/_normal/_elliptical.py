@@ -135,10 +135,10 @@ class Elliptical(Family):
         """What the structure needs of a row in a pass."""
         return self._structure.pass_width(n_features, n_components)
 
-    def cost(self, X: Array) -> float:
+    def pass_cost(self, X: Array) -> float:
         """What the rows, the matrices, and the patterns of missing values cost."""
-        per_component = self._structure.cost(X.shape[1])
-        return super().cost(X) + per_component + cost_of_patterns(X)
+        per_component = self._structure.matrix_cost(X.shape[1])
+        return super().pass_cost(X) + per_component + cost_of_patterns(X)
 
     def to_vector(self, params: Any, like: Any) -> Array:
         """Locations in units of those of `like`, and log-Cholesky factors."""
