@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_genmodel.families import Columns, Gaussian, GaussianParams, Poisson
 from sklearn_genmodel.families._covariances import _triangular as triangular
-from sklearn_genmodel.families._covariances._full import Full
+from sklearn_genmodel.families._covariances._full import Full, Tied
 from sklearn_genmodel.families._covariances._regressions import ByMissing, ByObserved, Matrices
 
 RNG = np.random.default_rng(0)
@@ -69,6 +69,15 @@ def test_symmetric_products_come_back_from_what_they_are_packed_in(n_features):
     pairs = triangular.unpacked(triangular.packed_pair(a, b), n_features)
     outer = np.einsum("ki,kj->kij", a, b)
     assert_allclose(pairs, 0.5 * (outer + outer.swapaxes(1, 2)))
+
+
+@pytest.mark.parametrize("structure", [Full(), Tied()])
+@pytest.mark.parametrize("n_features", [5, 130])
+def test_matrices_are_packed_as_products_are(structure, n_features):
+    a, b = RNG.standard_normal((2, 3, n_features))
+    outer = np.einsum("ki,kj->kij", a, b)
+    packed = structure.packed(0.5 * (outer + outer.swapaxes(1, 2)))
+    assert_allclose(packed, structure.pair(a, b), atol=1e-12)
 
 
 def test_the_m_step_of_wide_data_is_their_covariance():

@@ -63,6 +63,13 @@ class Structure(ABC):
     def pair(self, a: Array, b: Array) -> Array:
         """Packed symmetric product of the rows of a and b, both (K, d)."""
 
+    def packed(self, matrices: Array) -> Array:
+        """Symmetric matrices, (K, d, d), packed as products are."""
+        n_components, d, _ = matrices.shape
+        units = np.broadcast_to(np.eye(d)[:, None], (d, n_components, d))
+        columns = (self.pair(matrices[:, :, j], units[j]) for j in range(d))
+        return np.asarray(sum(columns))
+
     @abstractmethod
     def covariances(
         self, scatter: Array, counts: Array, n_features: int, current: Any = None

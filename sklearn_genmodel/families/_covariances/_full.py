@@ -54,6 +54,9 @@ class Full(Structure):
     def pair(self, a: Array, b: Array) -> Array:
         return triangular.packed_pair(a, b)
 
+    def packed(self, matrices: Array) -> Array:
+        return triangular.packed_upper(0.5 * (matrices + matrices.swapaxes(-1, -2)))
+
     def covariances(
         self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
     ) -> Array:
@@ -158,7 +161,10 @@ class Tied(Full):
 
     def pair(self, a: Array, b: Array) -> Array:
         product = a.T @ b
-        return triangular.packed_upper(0.5 * (product + product.T))
+        return super().packed(product)
+
+    def packed(self, matrices: Array) -> Array:
+        return super().packed(matrices.sum(axis=0))
 
     def covariances(
         self, scatter: Array, counts: Array, n_features: int, current: Array | None = None

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Array
-from sklearn_genmodel.families._covariances._covariance import LOG_2PI, Structure
+from sklearn_genmodel.families._covariances._covariance import LOG_2PI
 from sklearn_genmodel.families._covariances._regressions import (
     ByMissing,
     ByObserved,
@@ -23,7 +23,7 @@ from sklearn_genmodel.families._covariances._regressions import (
     Regression,
 )
 
-__all__ = ["IncompleteRows", "cost_of_patterns", "packed"]
+__all__ = ["IncompleteRows", "cost_of_patterns"]
 
 Positions = NDArray[np.intp]
 
@@ -59,24 +59,6 @@ class Completed(NamedTuple):
     regression: Regression
     values: Array
     distances: Array
-
-
-def packed(structure: Structure, matrices: Array) -> Array:
-    """Pack symmetric matrices as a structure packs its products.
-
-    Parameters
-    ----------
-    structure : Structure
-    matrices : ndarray of shape (n_components, n_features, n_features)
-
-    Returns
-    -------
-    packed : ndarray
-    """
-    n_components, d, _ = matrices.shape
-    units = np.broadcast_to(np.eye(d)[:, None], (d, n_components, d))
-    columns = (structure.pair(matrices[:, :, j], units[j]) for j in range(d))
-    return np.asarray(sum(columns))
 
 
 @dataclass(frozen=True)

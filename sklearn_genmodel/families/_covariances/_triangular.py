@@ -164,11 +164,11 @@ def packed_square(y: Array, weights: Array) -> Array:
     return packed_upper(np.dot(weighted, weighted.T))
 
 
-def packed_upper(matrix: Array) -> Array:
-    """Upper triangle of a symmetric matrix, row by row, or all of it."""
-    if len(matrix) > WIDEST_PACKED:
-        return matrix.ravel()
-    return matrix.ravel().take(_packed_positions(len(matrix)))
+def packed_upper(matrices: Array) -> Array:
+    """Upper triangles of symmetric matrices (..., d, d), row by row, or all of them."""
+    d = matrices.shape[-1]
+    flat = matrices.reshape(*matrices.shape[:-2], d * d)
+    return flat if d > WIDEST_PACKED else flat.take(_packed_positions(d), axis=-1)
 
 
 def packed_form(matrices: Array) -> Array:

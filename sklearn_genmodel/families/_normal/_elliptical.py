@@ -13,7 +13,7 @@ from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._covariances import _singular as singular
 from sklearn_genmodel.families._covariances._covariance import Structure
-from sklearn_genmodel.families._covariances._patterns import cost_of_patterns, packed
+from sklearn_genmodel.families._covariances._patterns import cost_of_patterns
 from sklearn_genmodel.families._covariances._regressions import ByObserved, Matrices
 from sklearn_genmodel.families._covariances._structures import structure_of
 from sklearn_genmodel.families._normal._fixed_point import settled_mle
@@ -210,7 +210,7 @@ class Elliptical(Family):
         """Locations, and the structure's best scatter matrices for columns without correlation."""
         structure, d = self._structure, locations.shape[1]
         counts = np.maximum(resp.sum(axis=0), TINY)
-        scatter = packed(structure, (counts[:, None] * variances)[:, :, None] * np.eye(d))
+        scatter = structure.packed((counts[:, None] * variances)[:, :, None] * np.eye(d))
         return locations, structure.covariances(scatter, counts, d)
 
     def _matrices(self, params: Any) -> Array:
