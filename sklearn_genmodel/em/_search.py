@@ -248,7 +248,7 @@ class Search:
         """How many moves are tried before the best of them is taken."""
         if not self.runs.side_by_side:
             return MOVES_AT_A_TIME
-        size = self.n_components * self.family.pass_cost(self.rows.X)
+        size = len(self.rows) * self.n_components * self.family.width(self.rows.X.shape[1])
         return int(np.clip(CHEAP_PASS // size, MOVES_AT_A_TIME, MOST_AT_A_TIME))
 
     @property

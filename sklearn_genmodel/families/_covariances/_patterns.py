@@ -38,7 +38,7 @@ COLUMNS_APART = 2
 # With up to so many columns missing for each that is observed, the block of those is factored.
 MISSING_TO_OBSERVED = 2
 # A pattern takes as long as so many multiplications, and as the cube of the number of columns.
-PATTERN_COST = 3000
+PATTERN_COST = 1000
 
 
 class Group(NamedTuple):

@@ -45,13 +45,16 @@ class Matrices:
     @cached_property
     def precisions(self) -> Array:
         """Inverses of the matrices."""
-        return np.asarray(self.whitener.swapaxes(1, 2) @ self.whitener)
+        # Beyond all numbers they are not `invertible`.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(self.whitener.swapaxes(1, 2) @ self.whitener)
 
     @cached_property
     def invertible(self) -> bool:
         """Whether inverses keep enough digits: no variance inflation factor is too large."""
         diagonals = (np.einsum("kjj->kj", m) for m in (self.covariances, self.precisions))
-        return bool(np.prod(list(diagonals), axis=0).max() < LARGEST_INFLATION)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return bool(np.prod(list(diagonals), axis=0).max() < LARGEST_INFLATION)
 
     @cached_property
     def half_log_det(self) -> Array:
