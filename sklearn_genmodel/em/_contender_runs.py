@@ -20,9 +20,10 @@ from sklearn_genmodel.families import Family
 
 __all__ = ["ContenderRuns"]
 
-POLISH_PASSES = 300
 # Contenders are run for so many passes at a time, unless the last gained so little (nats per row).
 BURST, SETTLED = 5, 1e-8
+# Nothing is gained by passes of more multiplications, which take memory for all their contenders.
+DEAR_PASS = 2e8
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,17 @@ class ContenderRuns:
         """
         for done in range(0, n_passes, BURST):
             moving = [c for c in contenders if not c.broken and c.gain > SETTLED]
-            self._advance(moving, min(BURST, n_passes - done))
+            size = self.at_once(len(moving[0].theta.weights)) if moving else 1
+            for start in range(0, len(moving), size):
+                self._advance(moving[start : start + size], min(BURST, n_passes - done))
+
+    def at_once(self, n_components: int) -> int:
+        """How many mixtures of so many components a pass is made of at most."""
+        return max(int(DEAR_PASS / (n_components * self._cost)), 1)
+
+    @cached_property
+    def _cost(self) -> float:
+        return self.family.pass_cost(self.rows.X)
 
     def _advance(self, contenders: list[Contender], n_passes: int) -> None:
         if self.side_by_side and len(contenders) > 1:
@@ -114,9 +125,9 @@ class ContenderRuns:
         except BROKEN_RUN as error:
             contender.break_down(error)
 
-    def polish(self, contender: Contender, goal: float = -np.inf) -> None:
+    def polish(self, contender: Contender, n_passes: int, goal: float = -np.inf) -> None:
         """Run to convergence, or until it is plain that the limit is not above a goal."""
-        convergence = Convergence(self.tol, POLISH_PASSES)
+        convergence = Convergence(self.tol, n_passes)
 
         def hopeless(_theta: Theta, bound: float) -> bool:
             return convergence.steady and bound + 2.0 * convergence.gap < goal

@@ -21,6 +21,8 @@ MOVES_IF_ALIKE_PER_COMPONENT = 20
 # Multiplications that the starts, and the moves, may cost; and passes that one of each takes.
 WORK = 4e9
 PASSES_PER_START, PASSES_PER_MOVE = 25, 40
+# Passes that one contender runs to its limit, unless they are more than half of all.
+MOST_POLISH, LEAST_POLISH = 300, 50
 # Rows on which starts compete: so many, or so many for each component and each of its columns.
 SAMPLE_ROWS, ROWS_PER_COMPONENT, ROWS_PER_COLUMN = 2500, 200, 8
 # Starts and moves on a sample, which may cost as much as so many passes over all the rows, or as
@@ -32,11 +34,15 @@ LARGER_SHARE, MOST_LARGER_ROWS = 16, 100_000
 
 
 class Effort(NamedTuple):
-    """Number of starts, of moves, and of moves if the best starts agree on an optimum."""
+    """Number of starts, of moves, and of moves if the best starts agree on an optimum.
+
+    ``n_polish`` is the largest number of passes of a run to its limit.
+    """
 
     n_init: int
     n_moves: int
     n_moves_if_alike: int
+    n_polish: int = MOST_POLISH
 
 
 def effort(family: Family, sample: Rows, n_components: int, n_rows: int) -> Effort:
@@ -55,8 +61,7 @@ def effort(family: Family, sample: Rows, n_components: int, n_rows: int) -> Effo
     -------
     effort : Effort
     """
-    n_columns = sample.X.shape[1]
-    n_passes = WORK / (len(sample) * n_components * family.width(n_columns))
+    n_passes = WORK / (n_components * family.pass_cost(sample.X))
     n_starts, n_moves = AUTO_STARTS, min(MOVES_PER_COMPONENT * n_components, MOST_MOVES)
     if_alike = MOVES_IF_ALIKE_PER_COMPONENT * n_components
     if len(sample) < n_rows:
@@ -64,11 +69,15 @@ def effort(family: Family, sample: Rows, n_components: int, n_rows: int) -> Effo
         n_passes = min(n_passes, max(LEAST_PASSES, FULL_PASSES * n_rows / len(sample)))
     n_init = np.clip(n_passes / PASSES_PER_START, FEWEST_STARTS, n_starts)
     n_moves = int(min(n_moves, n_passes / PASSES_PER_MOVE))
-    if len(sample) < n_rows and family.n_parameters(n_components, n_columns) > sample.X.size:
+    if (
+        len(sample) < n_rows
+        and family.n_parameters(n_components, sample.X.shape[1]) > sample.X.size
+    ):
         # A sample of fewer values than parameters fits whatever a move tries, and says no more of
         # the data than its starts do.
         n_moves = 0
-    return Effort(int(n_init), n_moves, min(n_moves, if_alike))
+    n_polish = int(np.clip(n_passes / 2, LEAST_POLISH, MOST_POLISH))
+    return Effort(int(n_init), n_moves, min(n_moves, if_alike), n_polish)
 
 
 def sample_size(rows: Rows, n_components: int) -> int:

@@ -249,12 +249,15 @@ def _contenders(search: Search, rows: Rows, compact: Rows, options: FitOptions) 
     n_rows = int(compact.total_weight) if sampled else len(compact)
     planned = effort(family, search.rows, n_components, n_rows)
     if options.n_init != "auto":
-        planned = Effort(int(options.n_init), 0, 0)
-    contenders = search.run(init, planned if init == "auto" else Effort(planned.n_init, 0, 0))
+        planned = Effort(int(options.n_init), 0, 0, planned.n_polish)
+    if init != "auto":
+        planned = planned._replace(n_moves=0, n_moves_if_alike=0)
+    contenders = search.run(init, planned)
     n_larger = min(larger_sample(n_rows), len(compact))
     if sampled and n_larger > len(search.rows):
         winner = replace(contenders[0])
-        replace(search.runs, rows=kept(row_sample(compact, n_larger))).polish(winner)
+        runs = replace(search.runs, rows=kept(row_sample(compact, n_larger)))
+        runs.polish(winner, planned.n_polish)
         contenders[0] = contenders[0] if winner.broken else winner
     return contenders
 

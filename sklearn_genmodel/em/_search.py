@@ -100,13 +100,13 @@ class Search:
         contenders, n_moves = self._starts(init, effort.n_init), effort.n_moves
         finalists = self._tournament(contenders)
         for contender in finalists:
-            self.runs.polish(contender)
+            self.runs.polish(contender, effort.n_polish)
         best = max(finalists, key=self.rank)
         if len(finalists) == FINALISTS and all(alike(other, best) for other in finalists):
             n_moves = effort.n_moves_if_alike
         if self._has_twins(best.theta):
             n_moves = max(n_moves, MOVES_AT_A_TIME)
-        moved = self._improve(best, n_moves)
+        moved = self._improve(best, n_moves, effort.n_polish)
         return sorted([*contenders, *moved], key=self.rank, reverse=True)
 
     def rank(self, contender: Contender) -> tuple[bool, bool, float]:
@@ -158,7 +158,7 @@ class Search:
             self._tell(f"{len(contenders)} of {n_starts} starts go on", contenders[0])
         return contenders
 
-    def _improve(self, best: Contender, n_moves: int) -> list[Contender]:
+    def _improve(self, best: Contender, n_moves: int, n_polish: int) -> list[Contender]:
         """Move components at random as long as that helps; return the contenders that did."""
         improved: list[Contender] = []
         failures = 0
@@ -167,7 +167,7 @@ class Search:
             n_polished = max(FINALISTS * len(moved) // MOVES_AT_A_TIME, FINALISTS)
             for contender in self._catching_up(moved, best)[:n_polished]:
                 if not contender.judged(self.degenerate):
-                    self.runs.polish(contender, best.lower_bound)
+                    self.runs.polish(contender, n_polish, best.lower_bound)
             hurdle = raised(best, 10.0 * self.tol)
             ahead = [c for c in moved if c.lower_bound > hurdle.lower_bound]
             rivals = moved if best.judged(self.degenerate) else ahead
@@ -254,8 +254,9 @@ class Search:
 
     @property
     def _n_at_once(self) -> int:
-        """How many mixtures' responsibilities may be in memory."""
-        return max(1, RESP_FLOATS // (len(self.rows) * self.n_components))
+        """How many mixtures' responsibilities and parameters may be in memory."""
+        fitting = max(1, RESP_FLOATS // (len(self.rows) * self.n_components))
+        return min(fitting, self.runs.at_once(self.n_components))
 
     @cached_property
     def _embedded(self) -> Array:

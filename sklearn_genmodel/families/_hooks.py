@@ -140,6 +140,21 @@ class EngineHooks(ParameterHooks):
         """
         return 1 + n_features
 
+    def pass_cost(self, X: Array) -> float:
+        """Number of multiplications that a pass over these rows takes for each component.
+
+        What a search for starts may spend depends on it.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+
+        Returns
+        -------
+        cost : float
+        """
+        return float(len(X) * self.width(X.shape[1]))
+
     def constrained_m_step(self, stats: Any, constraints: Constraints) -> Any:
         """Parameters that maximise the expected log-likelihood with some of them fixed or tied.
 

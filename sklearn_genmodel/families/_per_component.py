@@ -204,6 +204,10 @@ class PerComponent(Composite):
         """Sum over the kinds."""
         return sum(family.width(n_features, n_components) for family in self._distinct)
 
+    def pass_cost(self, X: Array) -> float:
+        """Sum over the kinds."""
+        return sum(family.pass_cost(X) for family in self._distinct)
+
     def floats(self, params: PerComponentParams) -> PerComponentParams:
         """Parameters that a user wrote down, as arrays."""
         parts = zip(self._distinct, params.groups, strict=True)

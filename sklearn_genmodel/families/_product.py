@@ -192,6 +192,10 @@ class Product(Composite):
         parts = self.parts()
         return sum(family.width(len(columns), n_components) for _, family, columns in parts)
 
+    def pass_cost(self, X: Array) -> float:
+        """Sum over the groups."""
+        return sum(family.pass_cost(X[:, columns]) for _, family, columns in self.parts())
+
     def floats(self, params: ProductParams) -> ProductParams:
         """Parameters that a user wrote down, as arrays."""
         return params._replace(groups=tuple(f.floats(own) for f, _, own in self._with(params)))

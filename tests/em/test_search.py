@@ -158,7 +158,7 @@ class Scripted(Search):
         self.runs.__dict__["polish"] = self.count
         return self
 
-    def count(self, contender, goal):
+    def count(self, contender, n_passes, goal):
         """Polish nothing."""
         self.polished += 1
 
@@ -181,7 +181,7 @@ def test_only_sound_winners_are_a_reason_for_more_moves(sound):
     plain = gaussian_search(np.random.default_rng(0).normal(size=(200, 2)))
     search = Scripted(**{field.name: getattr(plain, field.name) for field in fields(plain)})
     best = Contender("best", Theta(np.full(2, 0.5), None), 0.0)
-    improved = search.script([1.0, 2.0], sound)._improve(best, 60)
+    improved = search.script([1.0, 2.0], sound)._improve(best, 60, 300)
     assert [contender.lower_bound for contender in improved] == [1.0, 2.0]
     assert search.n_moved == ([30, 30, 30, 30] if sound else [30, 30])
     assert search.polished == (36 if sound else 0)

@@ -10,7 +10,6 @@ import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._covariances._covariance import Structure
-from sklearn_genmodel.families._covariances._patterns import packed
 
 __all__ = ["Compared", "fitted"]
 
@@ -57,7 +56,7 @@ class Compared(Structure):
         found = [] if current is None else [current]
         found += [
             self.floor(self.covariances(own, counts, n_features, current), minimum)
-            for own in (scatter, scatter + packed(self, floors), alike)
+            for own in (scatter, scatter + self.packed(floors), alike)
         ]
         gains = [float(self.expected_log_prob(own, scatter, counts)[0]) for own in found]
         return np.asarray(found[int(np.argmax(gains))])

@@ -63,6 +63,13 @@ class Structure(ABC):
     def pair(self, a: Array, b: Array) -> Array:
         """Packed symmetric product of the rows of a and b, both (K, d)."""
 
+    def packed(self, matrices: Array) -> Array:
+        """Symmetric matrices, (K, d, d), packed as products are."""
+        n_components, d, _ = matrices.shape
+        units = np.broadcast_to(np.eye(d)[:, None], (d, n_components, d))
+        columns = (self.pair(matrices[:, :, j], units[j]) for j in range(d))
+        return np.asarray(sum(columns))
+
     @abstractmethod
     def covariances(
         self, scatter: Array, counts: Array, n_features: int, current: Any = None
@@ -172,6 +179,10 @@ class Structure(ABC):
         if self.prefers_triangular(n_components or ANY_NUMBER, n_features):
             return 1 + 3 * n_features
         return self.width(n_features)
+
+    def matrix_cost(self, n_features: int) -> float:
+        """Multiplications that a component's matrix takes in a pass, however many the rows."""
+        return 0.0
 
     def prefers_rows(self, n_features: int) -> bool:
         """Whether products with rows as they lie and with their `second_order` are cheapest."""

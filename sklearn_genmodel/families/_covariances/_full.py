@@ -54,6 +54,9 @@ class Full(Structure):
     def pair(self, a: Array, b: Array) -> Array:
         return triangular.packed_pair(a, b)
 
+    def packed(self, matrices: Array) -> Array:
+        return triangular.packed_upper(0.5 * (matrices + matrices.swapaxes(-1, -2)))
+
     def covariances(
         self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
     ) -> Array:
@@ -64,13 +67,17 @@ class Full(Structure):
         return np.diagonal(self._unpack(total[None], n_features)[0])
 
     def floor(self, covariances: Array, minimum: Array) -> Array:
-        if self.exceeds(covariances, minimum):
+        scale = np.sqrt(minimum)
+        low = triangular.thin(covariances, scale)
+        if not low.any():
             return covariances
         # In units of the floor the best R >= I has S's eigenvectors and max(eigenvalue, 1).
-        scale = np.sqrt(minimum)
-        values, vectors = np.linalg.eigh(covariances / scale[:, None] / scale)
-        raised = (vectors * np.maximum(values, 1.0)[..., None, :]) @ vectors.swapaxes(-1, -2)
-        return raised * scale[:, None] * scale
+        each = covariances.reshape(-1, *covariances.shape[-2:])
+        values, vectors = np.linalg.eigh(each[low] / scale[:, None] / scale)
+        lifted = (vectors * np.maximum(values, 1.0)[:, None]) @ vectors.swapaxes(1, 2)
+        raised = each.copy()
+        raised[low] = lifted * scale[:, None] * scale
+        return raised.reshape(covariances.shape)
 
     def exceeds(self, covariances: Array, minimum: Array) -> bool:
         return triangular.exceeds(covariances, minimum)
@@ -78,6 +85,10 @@ class Full(Structure):
     def prefers_triangular(self, n_components: int, n_features: int) -> bool:
         # Where each costs the same, as measured for 2 to 64 components and 10 to 140 columns.
         return n_features > min(TRIANGULAR * n_components**0.7, MOST_COLUMNS)
+
+    def matrix_cost(self, n_features: int) -> float:
+        # A factor, its inverse, and the factor that shows whether the floor is touched.
+        return float(n_features**3)
 
     def products(self, resp: Array, y: Array) -> Array:
         return triangular.packed_square(y, resp)[None]
@@ -150,7 +161,10 @@ class Tied(Full):
 
     def pair(self, a: Array, b: Array) -> Array:
         product = a.T @ b
-        return triangular.packed_upper(0.5 * (product + product.T))
+        return super().packed(product)
+
+    def packed(self, matrices: Array) -> Array:
+        return super().packed(matrices.sum(axis=0))
 
     def covariances(
         self, scatter: Array, counts: Array, n_features: int, current: Array | None = None

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Array
+from sklearn_genmodel.families._covariances import _triangular as triangular
 
 __all__ = ["by_chance", "flat_columns", "on_few_rows", "on_floor", "sunk", "thinnest"]
 
@@ -22,9 +23,7 @@ LARGEST = 1e300
 
 def thinnest(matrices: Array, unit: Array) -> Array:
     """Smallest eigenvalue of every matrix in units of the standard deviations of another."""
-    # Where columns share their variance, the unit of a constant one may be next to nothing.
-    largest = np.diagonal(matrices, axis1=1, axis2=2).max(axis=0)
-    deviations = np.sqrt(np.maximum(np.diagonal(unit), largest / LARGEST))
+    deviations = _deviations(matrices, unit)
     return np.asarray(np.linalg.eigvalsh(matrices / np.outer(deviations, deviations))[:, 0])
 
 
@@ -36,9 +35,8 @@ def sunk(minimum: Array, matrices: Array, lowest: float) -> Array:
 
 def on_floor(matrices: Array, total: Array, reg_covar: float) -> NDArray[np.bool_]:
     """Matrices at the floor where that of all the data is not, (K,)."""
-    smallest, thickness = thinnest(matrices, total), thinnest(total[None], total)[0]
-    at_floor: NDArray[np.bool_] = smallest <= 2.0 * reg_covar
-    return at_floor & (thickness > FLOORS * reg_covar)
+    at_floor = triangular.thin(matrices, _deviations(matrices, total), 2.0 * reg_covar)
+    return at_floor & ~triangular.thin(total, np.sqrt(np.diagonal(total)), FLOORS * reg_covar)
 
 
 def on_few_rows(n_rows: Array, n_features: int, *, free: bool) -> NDArray[np.bool_]:
@@ -56,7 +54,8 @@ def by_chance(matrices: Array, n_rows: Array) -> NDArray[np.bool_]:
     """
     n, d = n_rows.sum(), matrices.shape[1]
     within = np.einsum("k,kij->ij", n_rows / n, matrices)
-    thin = thinnest(matrices, within) < SPIKE_RATIO * thinnest(within[None], within)
+    least = SPIKE_RATIO * float(thinnest(within[None], within)[0])
+    thin = triangular.thin(matrices, _deviations(matrices, within), least)
     # Where all are singular in one direction, no volumes compare, and none is by chance.
     with np.errstate(invalid="ignore"):
         log_volume = 0.5 * (np.linalg.slogdet(matrices)[1] - np.linalg.slogdet(within)[1])
@@ -71,3 +70,10 @@ def flat_columns(total: Array, reg_covar: float) -> NDArray[np.intp]:
     values, vectors = np.linalg.eigh(total / np.outer(deviations, deviations))
     flat = vectors[:, values <= max(FLOORS * reg_covar, ROUNDING)]
     return np.flatnonzero(np.abs(flat).max(axis=1, initial=0.0) > LOADING)
+
+
+def _deviations(matrices: Array, unit: Array) -> Array:
+    """Standard deviations of a matrix, (d,), as units of others."""
+    # Where columns share their variance, the unit of a constant one may be next to nothing.
+    largest = np.diagonal(matrices, axis1=1, axis2=2).max(axis=0)
+    return np.sqrt(np.maximum(np.diagonal(unit), largest / LARGEST))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,19 +18,26 @@ __all__ = [
     "exceeds",
     "factors",
     "from_log_cholesky",
+    "inverse_factors",
     "inverses",
     "log_cholesky",
     "packed_form",
     "packed_pair",
     "packed_square",
     "packed_upper",
+    "thin",
     "unpacked",
 ]
 
+# Of more columns, "packed" matrices are whole ones: triangles cost more to pick than they save.
+WIDEST_PACKED = 128
 # Of so many columns on, numpy's copies of matrices cost as much as their factors.
 LARGE = 100
 # Up to so many columns, inverses of more than so many times as many matrices are found together.
 SMALL, CROWD = 20, 4
+# Of up to so many columns, matrices are factored by elimination in all of them at once, so many
+# floats at a time.
+SMALLEST, CACHE_FLOATS = 8, 2**15
 
 
 def cholesky(matrices: Array) -> Array:
@@ -55,12 +63,14 @@ def factors(matrices: Array) -> tuple[Array, NDArray[np.bool_]]:
 
 def exceeds(covariances: Array, minimum: Array) -> bool:
     """Whether covariances minus diag(minimum) are positive definite."""
-    scale = np.sqrt(minimum)
-    try:
-        cholesky(covariances / scale[:, None] / scale - np.eye(len(minimum)))
-    except np.linalg.LinAlgError:
-        return False
-    return True
+    return not thin(covariances, np.sqrt(minimum)).any()
+
+
+def thin(matrices: Array, deviations: Array, share: float = 1.0) -> NDArray[np.bool_]:
+    """Which matrices (K, d, d) have an eigenvalue of at most a share, in such units, (K,)."""
+    reduced = _stacked(matrices / deviations[:, None] / deviations)
+    np.einsum("kjj->kj", reduced)[...] -= share
+    return factors(reduced)[1]
 
 
 def inverses(lower: Array) -> Array:
@@ -78,6 +88,30 @@ def inverses(lower: Array) -> Array:
     return found
 
 
+def inverse_factors(matrices: Array) -> Array:
+    """Inverses of Cholesky factors of matrices, (..., d, d); LinAlgError where there is none."""
+    d = matrices.shape[-1]
+    if d > SMALLEST:
+        return inverses(cholesky(matrices))
+    found = np.empty(matrices.shape)
+    step = CACHE_FLOATS // max(d * d, 1)
+    stacked, out = _stacked(matrices), _stacked(found)
+    for part in (slice(start, start + step) for start in range(0, len(stacked), step)):
+        # The matrices are the last axis, along which numpy is fast.
+        left = np.array(stacked[part].transpose(1, 2, 0), order="C")
+        right = np.zeros_like(left)
+        right[np.arange(d), np.arange(d)] = 1.0
+        for j in range(d - 1):
+            factors = left[j + 1 :, j, None] / left[j, j]
+            left[j + 1 :, j + 1 :] -= factors * left[j, j + 1 :]
+            right[j + 1 :, : j + 1] -= factors * right[j, : j + 1]
+        pivots = np.einsum("iin->in", left)
+        if not (pivots > 0.0).all():
+            raise np.linalg.LinAlgError("Matrix is not positive definite")
+        out[part] = (right / np.sqrt(pivots)[:, None]).transpose(2, 0, 1)
+    return found
+
+
 def _each(routine: Callable[..., tuple[Array, int]], matrices: Array) -> tuple[Array, bool]:
     """What LAPACK makes of every matrix, and whether it failed for one."""
     found = np.empty(matrices.shape)
@@ -91,7 +125,8 @@ def _each(routine: Callable[..., tuple[Array, int]], matrices: Array) -> tuple[A
 
 
 def _stacked(matrices: Array) -> Array:
-    return matrices.reshape(-1, *matrices.shape[-2:])
+    # Matrices without rows or columns do not tell how many they are.
+    return matrices.reshape(prod(matrices.shape[:-2]), *matrices.shape[-2:])
 
 
 def log_cholesky(lower: Array) -> Array:
@@ -112,6 +147,9 @@ def from_log_cholesky(vector: Array, shape: tuple[int, ...]) -> Array:
 
 def packed_pair(a: Array, b: Array) -> Array:
     """Upper triangles of (a_k b_k' + b_k a_k') / 2 of the rows of a and b, both (K, d)."""
+    if a.shape[1] > WIDEST_PACKED:
+        product = a[:, :, None] * (0.5 * b)[:, None]
+        return (product + product.swapaxes(1, 2)).reshape(len(a), -1)
     i, j = upper_triangle(a.shape[1])
     pair = a.take(i, axis=1) * b.take(j, axis=1)
     pair += a.take(j, axis=1) * b.take(i, axis=1)
@@ -126,9 +164,11 @@ def packed_square(y: Array, weights: Array) -> Array:
     return packed_upper(np.dot(weighted, weighted.T))
 
 
-def packed_upper(matrix: Array) -> Array:
-    """Upper triangle of a matrix, row by row."""
-    return matrix.ravel().take(_packed_positions(len(matrix)))
+def packed_upper(matrices: Array) -> Array:
+    """Upper triangles of symmetric matrices (..., d, d), row by row, or all of them."""
+    d = matrices.shape[-1]
+    flat = matrices.reshape(*matrices.shape[:-2], d * d)
+    return flat if d > WIDEST_PACKED else flat.take(_packed_positions(d), axis=-1)
 
 
 def packed_form(matrices: Array) -> Array:
@@ -142,6 +182,8 @@ def packed_form(matrices: Array) -> Array:
 
 def unpacked(packed: Array, n_features: int) -> Array:
     """Symmetric matrices, (K, d, d), from their upper triangles, (K, d (d + 1) / 2)."""
+    if n_features > WIDEST_PACKED:
+        return packed.reshape(-1, n_features, n_features)
     positions = _matrix_positions(n_features)
     return packed.take(positions, axis=1)
 

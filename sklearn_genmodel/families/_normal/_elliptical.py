@@ -13,7 +13,8 @@ from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._covariances import _singular as singular
 from sklearn_genmodel.families._covariances._covariance import Structure
-from sklearn_genmodel.families._covariances._patterns import condition, packed
+from sklearn_genmodel.families._covariances._patterns import cost_of_patterns
+from sklearn_genmodel.families._covariances._regressions import ByObserved, Matrices
 from sklearn_genmodel.families._covariances._structures import structure_of
 from sklearn_genmodel.families._normal._fixed_point import settled_mle
 from sklearn_genmodel.families._normal._normal_prior import NormalInverseWishart
@@ -143,6 +144,11 @@ class Elliptical(Family):
         """What the structure needs of a row in a pass."""
         return self._structure.pass_width(n_features, n_components)
 
+    def pass_cost(self, X: Array) -> float:
+        """What the rows, the matrices, and the patterns of missing values cost."""
+        per_component = self._structure.matrix_cost(X.shape[1])
+        return super().pass_cost(X) + per_component + cost_of_patterns(X)
+
     def to_vector(self, params: Any, like: Any) -> Array:
         """Locations in units of those of `like`, and log-Cholesky factors."""
         structure = self._structure
@@ -185,11 +191,12 @@ class Elliptical(Family):
     def _given(self, params: Any, x: Array) -> tuple[Elliptical, Array, Any, Array]:
         """Family, locations and scatter of what is missing, and distances of what is given."""
         missing = np.isnan(x)
-        _, root, extension, residual, _ = condition(self._matrices(params), ~missing[None])
-        centred = np.where(missing, 0.0, x - params[0])[..., None]
-        distances = np.square(root[0] @ centred).sum(axis=(1, 2))
-        expected = params[0] + (extension[0] @ centred)[..., 0]
-        family, scatter = self._reduced(params[1], residual[0][:, missing][:, :, missing])
+        regression = ByObserved(Matrices(self._matrices(params)), ~missing[None])
+        centred = np.where(missing, 0.0, x - params[0])[..., None, None]
+        distances = regression.complete(centred)[:, 0, 0]
+        expected = params[0] + centred[..., 0, 0]
+        residual = regression.residual(np.ones((len(centred), 1)))
+        family, scatter = self._reduced(params[1], residual[:, missing][:, :, missing])
         return family, expected[:, missing], scatter, distances
 
     def _reduced(self, scatter: Any, matrices: Array) -> tuple[Elliptical, Any]:
@@ -212,7 +219,7 @@ class Elliptical(Family):
         """Locations, and the structure's best scatter matrices for columns without correlation."""
         structure, d = self._structure, locations.shape[1]
         counts = np.maximum(resp.sum(axis=0), TINY)
-        scatter = packed(structure, (counts[:, None] * variances)[:, :, None] * np.eye(d))
+        scatter = structure.packed((counts[:, None] * variances)[:, :, None] * np.eye(d))
         return locations, structure.covariances(scatter, counts, d)
 
     def _matrices(self, params: Any) -> Array:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel
 from sklearn_genmodel.families._covariances._covariance import LOG_2PI, Structure
-from sklearn_genmodel.families._covariances._patterns import IncompleteRows, packed
+from sklearn_genmodel.families._covariances._patterns import IncompleteRows
 from sklearn_genmodel.families._normal._features import common_form, squares, weighing
 
 __all__ = ["Densities", "Moments", "gaussian_kernel", "normal_densities"]
@@ -182,8 +182,8 @@ def _joined(
     def accumulate(scaled: Array, resp: Array) -> Moments:
         moments = fast.accumulate(scaled[:, whole], resp[:, whole])
         weights = scaled[:, ~whole], resp[:, ~whole]
-        counts, sums, products = incomplete.moments(partial, groups, *weights)
-        products = packed(structure, products)
+        counts, sums, products = incomplete.moments(groups, *weights)
+        products = structure.packed(products)
         return moments + Moments(structure, means, counts, sums, products, covariances)
 
     return Densities(log_prob, lambda: half_log_det, n_observed, accumulate)

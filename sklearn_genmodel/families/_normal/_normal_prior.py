@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._covariances._covariance import Structure
 from sklearn_genmodel.families._covariances._diagonal import Diagonal, Spherical
-from sklearn_genmodel.families._covariances._patterns import packed
 
 __all__ = ["NormalInverseWishart", "PseudoMoments"]
 
@@ -149,7 +148,7 @@ class NormalInverseWishart:
         matrices = np.repeat(share * self._spread(structure)[None], n_components, axis=0)
         counts = self._exponent(structure, n_components) * np.ones(n_components)
         weight = float(self.shrinkage)
-        return PseudoMoments(self._mean, weight, packed(structure, matrices), counts)
+        return PseudoMoments(self._mean, weight, structure.packed(matrices), counts)
 
     def log_density(self, params: Any, structure: Structure) -> Array:
         """Log prior density of every component up to a constant, of which `pseudo` gives the mode.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_genmodel.families._arrays import TINY, Array, same_params
+from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._covariances import _singular as singular
 from sklearn_genmodel.families._covariances._structures import divided
 from sklearn_genmodel.families._normal._elliptical import Elliptical
@@ -58,9 +58,9 @@ def update(
     if not structure.bounded:
         found = structure.covariances(scatter, counts, d, current)
         found = found if expansion is None else divided(found, expansion)
-        if family.reg_covar == 0 or same_params(structure.floor(found, minimum), found):
+        if family.reg_covar == 0 or structure.exceeds(found, minimum):
             return locations, found, False
-    if current is not None and not same_params(structure.floor(current, minimum), current):
+    if current is not None and not structure.exceeds(current, minimum):
         # The unit of the floor may change from pass to pass. No M-step is worse than standing
         # still if the floor rises no higher than the current matrices. Those far below it are
         # no result of an M-step, but an extrapolation: they are not to drag the floor along.
