@@ -69,10 +69,8 @@ def effort(family: Family, sample: Rows, n_components: int, n_rows: int) -> Effo
         n_passes = min(n_passes, max(LEAST_PASSES, FULL_PASSES * n_rows / len(sample)))
     n_init = np.clip(n_passes / PASSES_PER_START, FEWEST_STARTS, n_starts)
     n_moves = int(min(n_moves, n_passes / PASSES_PER_MOVE))
-    if (
-        len(sample) < n_rows
-        and family.n_parameters(n_components, sample.X.shape[1]) > sample.X.size
-    ):
+    n_parameters = family.n_parameters(n_components, sample.X.shape[1])
+    if len(sample) < n_rows and n_parameters > sample.X.size:
         # A sample of fewer values than parameters fits whatever a move tries, and says no more of
         # the data than its starts do.
         n_moves = 0

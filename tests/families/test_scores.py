@@ -315,7 +315,8 @@ def test_labels_of_extreme_probabilities(prob):
     np.testing.assert_allclose(ours[:, 0], expected, rtol=1e-10, atol=1e-14)
 
 
-@pytest.mark.parametrize("rate", [1e-8, 1.0, 1e8])
+# scipy loses digits of larger counts: those of `test_column_densities.py` are by mpmath.
+@pytest.mark.parametrize("rate", [1e-8, 1.0, 1e5])
 @pytest.mark.parametrize("zero_prob", [1e-12, 0.3, 1.0 - 1e-12])
 def test_zero_inflated_log_prob_is_the_formula(zero_prob, rate):
     """log(pi + (1 - pi) p(0)) at 0, log(1 - pi) + log p(x) elsewhere."""
