@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import numbers
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import NoneType
 from typing import Any, Protocol
 
@@ -18,17 +15,12 @@ __all__ = [
     "FitTask",
     "as_generator",
     "column_positions",
-    "describe_fit",
     "full_repr",
-    "stable_repr",
     "with_callbacks",
 ]
 
 # scikit-learn and NumPy cut long representations short.
 UNLIMITED = 10**9
-ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-# Arguments that change nothing, or that are told by the generator made of them.
-UNTOLD = {"n_jobs", "random_state", "verbose"}
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -135,66 +127,6 @@ def full_repr(estimator: Any) -> str:
     """
     with np.printoptions(threshold=UNLIMITED, floatmode="unique"):
         return str(estimator.__repr__(N_CHAR_MAX=UNLIMITED))
-
-
-def stable_repr(value: Any, within: tuple[Any, ...] = ()) -> str:
-    """Representation without addresses in memory, which differ from process to process.
-
-    Functions without a name are told apart by what they do, objects by what they hold.
-
-    Parameters
-    ----------
-    value : object
-    within : tuple, default=()
-        What holds the value, and is not looked at again if the value holds it.
-
-    Returns
-    -------
-    text : str
-    """
-    with np.printoptions(threshold=UNLIMITED, floatmode="unique"):
-        text = full_repr(value) if hasattr(value, "get_params") else repr(value)
-    if not any(value is holder for holder in within):
-        told = [stable_repr(part, (*within, value)) for part in _parts_of(value)]
-        text += hashlib.sha256("".join(told).encode()).hexdigest() if told else ""
-    return ADDRESS.sub("", text)
-
-
-def _parts_of(value: Any) -> list[Any]:
-    """What a function or a callable object does, and with what."""
-    if inspect.ismethod(value):
-        return [value.__func__, value.__self__]
-    if inspect.isfunction(value):
-        code = value.__code__
-        done = code.co_code, code.co_consts, code.co_names
-        held = inspect.getclosurevars(value).nonlocals
-        return [*done, value.__defaults__, value.__kwdefaults__, *held.items()]
-    is_object = callable(value) and not isinstance(value, type) and ADDRESS.search(repr(value))
-    return list(getattr(value, "__dict__", {}).items()) if is_object else []
-
-
-def describe_fit(estimator: Any, rng: np.random.Generator, start: Iterable[Any] = ()) -> str:
-    """What the result of a fit depends on besides the rows.
-
-    Parameters
-    ----------
-    estimator : estimator
-    rng : Generator
-        Made of its random_state, not drawn from yet.
-    start : iterable of ndarray
-        Parameters that it goes on from, if any.
-
-    Returns
-    -------
-    text : str
-    """
-    params = estimator.get_params(deep=False)
-    known = {name: stable_repr(params[name]) for name in sorted(set(params) - UNTOLD)}
-    drawn = "" if params["random_state"] is None else repr(rng.bit_generator.state)
-    begun = hashlib.sha256()
-    for array in start:
-        begun.update(np.ascontiguousarray(array).tobytes())
-    return f"{type(estimator).__name__} {known} {drawn} {begun.hexdigest()}"
 
 
 def as_generator(random_state: Any) -> np.random.Generator:

@@ -56,12 +56,12 @@ def given_row(estimator: Any, given: Any, supports: Sequence[Any]) -> NDArray[np
 
 def _placed(estimator: Any, given: Any) -> list[tuple[int, Any]]:
     """Places of columns and their values."""
-    n_features, given = estimator.n_features_in_, loaded(given)
+    n_features, given, names = estimator.n_features_in_, loaded(given), _names(estimator)
     if isinstance(given, dict):
-        named: list[tuple[Any, Any]] | None = list(given.items())
+        placed = [(place_of(estimator, name), name, value) for name, value in given.items()]
+    elif (named := _by_name(given, names)) is not None:
+        placed = [(_place_among(names, name), name, value) for name, value in named]
     else:
-        named = _by_name(given, set(_names(estimator)))
-    if named is None:
         row = np.asarray(without_mask(given), dtype=object).ravel()
         if len(row) != n_features:
             raise ValueError(
@@ -70,13 +70,12 @@ def _placed(estimator: Any, given: Any) -> list[tuple[int, Any]]:
             )
         return list(enumerate(row))
     taken: dict[int, Any] = {}
-    for name, _ in named:
-        place = place_of(estimator, name)
+    for place, name, _ in placed:
         if place in taken:
             column = column_names(estimator, n_features)[place]
             raise ValueError(f"Column {column} is given twice, as {taken[place]!r} and {name!r}.")
         taken[place] = name
-    return [(place_of(estimator, name), value) for name, value in named]
+    return [(place, value) for place, _, value in placed]
 
 
 def _names(estimator: Any) -> list[Any]:
@@ -85,7 +84,7 @@ def _names(estimator: Any) -> list[Any]:
     return list(getattr(estimator, "feature_names_in_", () if schema is None else schema.dtypes))
 
 
-def _by_name(given: Any, known: set[Any]) -> list[tuple[Any, Any]] | None:
+def _by_name(given: Any, known: list[Any]) -> list[tuple[Any, Any]] | None:
     """Names and values of what has names, if the fit saw any; None for what has none."""
     if hasattr(given, "columns"):
         check_names(given)
@@ -99,7 +98,7 @@ def _by_name(given: Any, known: set[Any]) -> list[tuple[Any, Any]] | None:
         return None
     names = [name for name, _ in named]
     strings = all(isinstance(name, str) for name in [*names, *known])
-    return named if known and (strings or known.issuperset(names)) else None
+    return named if known and (strings or set(known).issuperset(names)) else None
 
 
 def place_of(estimator: Any, name: Any) -> int:
@@ -120,19 +119,28 @@ def place_of(estimator: Any, name: Any) -> int:
     ValueError
         If there is no such column.
     """
-    names = _names(estimator)
-    n_features = estimator.n_features_in_
+    names, n_features = _names(estimator), estimator.n_features_in_
     is_number = isinstance(name, (int, np.integer)) and not isinstance(name, (bool, np.bool_))
     is_position = is_number and -n_features <= name < n_features
-    if isinstance(name, (str, int, np.integer)) and name in names:
-        place = names.index(name)
-        if is_position and place != name:
-            raise ValueError(
-                f"{name!r} is the name of the column in position {place}, and the position of "
-                "another: give the columns of the fit names that are strings."
-            )
-        return place
+    if name in names and not (is_position and names.index(name) != name):
+        return names.index(name)
+    if name in names:
+        raise ValueError(
+            f"{name!r} is the name of the column in position {names.index(name)}, and the position "
+            "of another: give the columns of the fit names that are strings."
+        )
     if is_position:
         return int(name) % n_features
+    raise _unknown(names, name, n_features)
+
+
+def _place_among(names: list[Any], name: Any) -> int:
+    """Position of a name of a row that has names."""
+    if name not in names:
+        raise _unknown(names, name, len(names))
+    return names.index(name)
+
+
+def _unknown(names: list[Any], name: Any, n_features: int) -> ValueError:
     known = f"one of {names}, or a position" if names else "a position, for the fit saw no names,"
-    raise ValueError(f"{name!r} is no column of the fit: take {known} below {n_features}.")
+    return ValueError(f"{name!r} is no column of the fit: take {known} below {n_features}.")

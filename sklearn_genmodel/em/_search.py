@@ -38,6 +38,8 @@ FINALISTS = 3
 # A moved component has this many passes to come this close (nats per row) to the best bound.
 TRIALS = ((10, 0.2), (20, 0.05), (40, 0.01))
 TWINS = 0.02
+# Stands for means that are infinite, and can be subtracted.
+HUGE = 1e300
 BLEND = 0.02
 # So many moves are tried at a time, and more while a pass of all of them, side by side, takes fewer
 # than CHEAP_PASS multiplications: what Python does once a pass costs more than these.
@@ -127,7 +129,8 @@ class Search:
         varies = np.nanmin(X, axis=0) < np.nanmax(X, axis=0)
         deviations = np.where(varies, np.nanstd(X, axis=0), np.inf)
         # A mean may be infinite; two that are both are alike.
-        means = np.nan_to_num(self.family.mean(theta.params)) / deviations
+        means = self.family.mean(theta.params) / deviations
+        means = np.nan_to_num(means, posinf=HUGE, neginf=-HUGE)
         apart = np.abs(means[:, None] - means).max(axis=2)
         return bool((apart[np.triu_indices(len(means), 1)] < TWINS).any())
 

@@ -133,10 +133,9 @@ class Categorical(ExponentialFamily):
 
     def suffstats(self, X: Array, resp: Array, params: Any = None) -> Any:
         """Weighted counts of the levels, shape (n_components, 1 + n_levels)."""
-        rows = self.prepare(X)
-        if isinstance(rows, PackedLabels):
-            return packed_counts(rows, self._sizes, resp.T)
-        return super().suffstats(X, resp, params)
+        if not packs(self._sizes, len(X)):
+            return super().suffstats(X, resp, params)
+        return packed_counts(packed_labels(X, self._sizes), self._sizes, resp.T)
 
     def prepare(self, X: Array) -> Any:
         """The features; of many rows with many levels, codes that several columns share."""

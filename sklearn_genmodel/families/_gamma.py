@@ -17,6 +17,7 @@ from sklearn_genmodel.families._numerics._special import (
     stirling_remainder,
     trigamma,
 )
+from sklearn_genmodel.families._prior import SLACK
 from sklearn_genmodel.families._support import POSITIVE, Support
 
 __all__ = ["Gamma", "GammaParams"]
@@ -84,7 +85,7 @@ class Gamma(CenteredColumns):
 
     def possible_means(self, means: Array) -> NDArray[np.bool_]:
         """The mean logarithm is at most that of the mean."""
-        return np.asarray(means[1] <= np.log(means[0]))
+        return np.asarray(means[1] <= np.log(means[0]) + SLACK)
 
     def centers(self, params: GammaParams) -> Array:
         """The means."""

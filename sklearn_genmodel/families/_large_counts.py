@@ -22,12 +22,8 @@ LARGE_COUNT = 1e6
 
 
 class RowsWithLargeCounts(NamedTuple):
-    """A block of rows, the same with large counts as if missing, and where and what these are.
+    """A block of rows with large counts as if missing, and where and what these are, by column."""
 
-    Rows and values of the large counts come by column.
-    """
-
-    rows: Any
     others: Any
     places: tuple[NDArray[np.intp], ...]
     values: tuple[Array, ...]
@@ -50,13 +46,13 @@ class CountColumns(IndependentColumns):
 
     def prepare(self, X: Array) -> Any:
         """The statistics of the rows, those of large counts apart."""
-        rows, large = super().prepare(X), self.is_large(X)
+        large = self.is_large(X)
         if not large.any():
-            return rows
+            return super().prepare(X)
         others = super().prepare(np.where(large, np.nan, X))
         places = tuple(map(np.flatnonzero, large.T))
         values = tuple(own[where] for own, where in zip(X.T, places, strict=True))
-        return RowsWithLargeCounts(rows, others, places, values)
+        return RowsWithLargeCounts(others, places, values)
 
     def kernel(self, params: Any) -> Kernel:
         """Prepare these parameters for a pass over blocks of rows."""
@@ -65,11 +61,20 @@ class CountColumns(IndependentColumns):
         def block(rows: Any) -> tuple[Array, Accumulate]:
             if not isinstance(rows, RowsWithLargeCounts):
                 return linear(rows)
-            log_prob, _ = linear(rows.others)
-            for column, (where, values) in enumerate(zip(rows.places, rows.values, strict=True)):
-                if len(where):
-                    log_prob[:, where] -= self.half_deviances(values, params, column)
-            return log_prob, linear(rows.rows)[1]
+            log_prob, of_others = linear(rows.others)
+            pairs = enumerate(zip(rows.places, rows.values, strict=True))
+            large = [(column, *pair) for column, pair in pairs if len(pair[0])]
+            for column, where, values in large:
+                log_prob[:, where] -= self.half_deviances(values, params, column)
+
+            def accumulate(resp: Array) -> Array:
+                stats: Array = of_others(resp)
+                for column, where, values in large:
+                    stats[:, 0, column] += resp[:, where] @ values
+                    stats[:, 1, column] += resp[:, where].sum(axis=1)
+                return stats
+
+            return log_prob, accumulate
 
         return block
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._centered import CenteredColumns
 from sklearn_genmodel.families._numerics._special import HALF_LOG_2PI, log_ratio
+from sklearn_genmodel.families._prior import SLACK
 from sklearn_genmodel.families._support import POSITIVE, Support
 
 __all__ = ["LogNormal", "LogNormalParams"]
@@ -78,7 +79,7 @@ class LogNormal(CenteredColumns):
 
     def possible_means(self, means: Array) -> NDArray[np.bool_]:
         """The mean square is at least that of the mean."""
-        return np.asarray(means[1] >= means[0] ** 2)
+        return np.asarray(means[1] >= means[0] ** 2 * (1.0 - SLACK))
 
     def centers(self, params: LogNormalParams) -> Array:
         """The medians."""
@@ -130,7 +131,9 @@ class LogNormal(CenteredColumns):
 
     def mean(self, params: LogNormalParams) -> Array:
         """exp(m + s^2 / 2)."""
-        return np.asarray(np.exp(params.locations + 0.5 * params.scales**2))
+        # Infinite beyond the range of floats.
+        with np.errstate(over="ignore"):
+            return np.asarray(np.exp(params.locations + 0.5 * params.scales**2))
 
     def covariance(self, params: LogNormalParams) -> Array:
         """Diagonal: squared mean times exp(s^2) - 1."""

@@ -166,10 +166,11 @@ class Poisson(CountColumns):
         """Minus the log-factorials, and counts times the log of the exposure."""
         known = self._known_exposure
         if known is None:
-            x = np.maximum(X, LARGE_COUNT)
+            terms, large = -gammaln(X + 1.0), self.is_large(X)
+            x = X[large]
             # log(x^x e^-x / x!)
-            large = -0.5 * np.log(x) - HALF_LOG_2PI - stirling_remainder(x)
-            return np.where(self.is_large(X), large, -gammaln(X + 1.0))
+            terms[large] = -0.5 * np.log(x) - HALF_LOG_2PI - stirling_remainder(x)
+            return np.asarray(terms)
         counts = known.counts(X)
         terms = counts * np.log(known.of(X)) - gammaln(counts + 1.0)
         return known.with_column(terms, 0.0)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel._compat import describe_fit
+from sklearn_genmodel._identity import describe_fit
 from sklearn_genmodel.callbacks import Checkpoints
 from sklearn_genmodel.em import FitState, Journal, Rows, Theta, fingerprint
 from sklearn_genmodel.families import Family

@@ -17,7 +17,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_genmodel import em, families
-from sklearn_genmodel.mixture._arguments import check_params
 
 __all__ = ["SavedMixture"]
 
@@ -116,8 +115,7 @@ class SavedMixture:
         fitted = header["fitted"]
         for name in [*FITTED, *(name for name in RECORD if name in fitted)]:
             setattr(mixture, name, _unpacked(fitted[name], arrays))
-        own = mixture.family_, mixture.weights_, mixture.params_
-        mixture.weights_, mixture.params_ = check_params(*own)
+        mixture.params_ = mixture.family_.floats(mixture.params_)
         mixture._schema = mixture._online = None
         if header["feature_names"] is not None:
             mixture.feature_names_in_ = np.array(header["feature_names"], dtype=object)

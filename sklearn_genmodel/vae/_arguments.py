@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sklearn_genmodel._compat import stable_repr
+from sklearn_genmodel._identity import identity
 from sklearn_genmodel._validation import check_number
 from sklearn_genmodel.vae._networks import ACTIVATIONS
 from sklearn_genmodel.vae._objectives import OBJECTIVES
@@ -125,7 +125,7 @@ def _same(one: Any, other: Any) -> bool:
     if hasattr(one, "get_params") and type(one) is type(other):
         params, others = one.get_params(deep=False), other.get_params(deep=False)
         return all(_same(value, others[name]) for name, value in params.items())
-    return stable_repr(one) == stable_repr(other)
+    return identity(one) == identity(other)
 
 
 def _check_shares(vae: Any) -> None:

@@ -22,8 +22,10 @@ Array = NDArray[np.float64]
 
 # A spread of a few units in the last place is rounding, not variation.
 ROUNDING = 8.0 * float(np.finfo(np.float64).eps)
-# Between the quartiles of a standard normal.
-NORMAL_IQR = 1.3489795003921634
+# Between the 5 % and the 95 % of a standard normal.
+NORMAL_RANGE = 3.2897072539029435
+# A share of a column's deviation that is no spread of its own.
+ALIKE = 1e-6
 
 
 def weighted_sums(X: Array, weights: Array | None = None) -> tuple[Array, Array]:
@@ -78,13 +80,14 @@ def deviations(X: Array, weights: Array | None = None) -> Array:
 
 
 def robust_deviations(X: Array, weights: Array | None = None) -> Array:
-    """Standard deviation of a normal with the quartiles of every column, whatever its outliers.
+    """Standard deviation of a normal with nine tenths of every column, whatever its outliers.
 
-    That of the column where half of its cells are alike.
+    Never more than that of the column, which bounded or two-peaked ones have; and that one where
+    nine tenths are alike but for rounding.
     """
-    low, high = _quantiles(X, [0.25, 0.75], weights) / NORMAL_IQR
-    differ = high - low > ROUNDING * np.maximum(np.abs(low), np.abs(high))
-    return np.where(differ, high - low, deviations(X, weights))
+    low, high = _quantiles(X, [0.05, 0.95], weights) / NORMAL_RANGE
+    whole = deviations(X, weights)
+    return np.where(high - low > ALIKE * whole, np.minimum(high - low, whole), whole)
 
 
 def locations(X: Array, weights: Array | None, robust: NDArray[np.bool_]) -> Array:
@@ -95,7 +98,7 @@ def locations(X: Array, weights: Array | None, robust: NDArray[np.bool_]) -> Arr
 
 
 def units(X: Array, weights: Array | None, robust: NDArray[np.bool_]) -> Array:
-    """Standard deviation of every column, from its quartiles where outliers are expected."""
+    """Standard deviation of every column, from nine tenths of it where outliers are expected."""
     values = deviations(X, weights)
     values[robust] = robust_deviations(X[:, robust], weights)
     return values
@@ -109,9 +112,15 @@ def log_means(X: Array, weights: Array | None = None) -> Array:
 
 def _quantiles(X: Array, levels: list[float], weights: Array | None) -> Array:
     """Quantiles of every column, of what lies between two cells the lower: (n_levels, n)."""
-    own = np.ones(len(X)) if weights is None else weights
+    seen = ~np.isnan(X.T)
     values = [
-        np.quantile(column[seen], levels, weights=own[seen], method="inverted_cdf")
-        for column, seen in zip(X.T, ~np.isnan(X.T), strict=True)
+        # Without weights nothing need be sorted.
+        np.quantile(
+            column[own],
+            levels,
+            weights=None if weights is None else weights[own],
+            method="inverted_cdf",
+        )
+        for column, own in zip(X.T, seen, strict=True)
     ]
     return np.reshape(values, (X.shape[1], len(levels))).T

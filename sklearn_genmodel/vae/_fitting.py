@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_genmodel._compat import as_generator, describe_fit, with_callbacks
+from sklearn_genmodel._compat import as_generator, with_callbacks
+from sklearn_genmodel._identity import describe_fit
 from sklearn_genmodel._validation import (
     FrameSchema,
     check_supports,

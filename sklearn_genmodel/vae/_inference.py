@@ -19,7 +19,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_genmodel._compat import as_generator
-from sklearn_genmodel._validation import check_number, check_weights
+from sklearn_genmodel._validation import FrameSchema, check_number, check_weights
 from sklearn_genmodel.vae._build import Model, inference_model
 from sklearn_genmodel.vae._data import Rows, make_rows
 from sklearn_genmodel.vae._evidence import log_evidence
@@ -223,9 +223,9 @@ class LatentInference(
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            Cells that were seen are as they were. After a fit to a frame, a frame of the same types
-            and the index of X: numbers in columns of integers are rounded. Only for arrays that a
-            likelihood of numbers is given it is an array.
+            Cells that were seen are as they were. A frame for a frame, with its index, and, for a
+            likelihood of labels or of `Columns`, whenever the fit saw a frame: of its types, where
+            numbers in columns of integers are rounded. Likelihoods of numbers keep those of X.
 
         References
         ----------
@@ -241,7 +241,7 @@ class LatentInference(
         else:
             cells = self._expected_cells(model, rows)
         filled = np.where(np.isnan(X), model.scaling.to_data(cells), X)
-        schema = self._schema if self._family or hasattr(given, "columns") else None
+        schema = self._schema if self._family and self._schema else FrameSchema.of(given)
         return rows_like_those_fitted(filled, self._family, schema, like=given)
 
     def reconstruct(self, X: Any) -> Array:

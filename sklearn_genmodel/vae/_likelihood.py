@@ -42,7 +42,7 @@ class Likelihood(nn.Module):
     rescaled : bool or ndarray of shape (n_features,)
         Whether columns are standardised for the model, as a location-scale family allows.
     has_outliers : bool or ndarray of shape (n_features,)
-        Whether columns are standardised by their quartiles, and squashed for the encoder: an
+        Whether columns are standardised by nine tenths of them, and squashed for the encoder: an
         outlier neither hides the other rows nor is sent far away.
     filler : float or ndarray of shape (n_features,)
         Stands in for a missing cell; its density is computed and dropped.

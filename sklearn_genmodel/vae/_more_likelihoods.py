@@ -56,11 +56,11 @@ class StudentT(Likelihood):
         self.raw_dof = nn.Parameter(first)
 
     def spread(self, features: Array, weights: Array | None) -> Array:
-        """As far as the quartiles say."""
+        """As far as nine tenths of every column say."""
         return robust_deviations(features, weights)
 
     def start(self, X: Array, weights: Array | None) -> Array:
-        """Start from the median and the quartiles of every column."""
+        """Start from the median and nine tenths of every column."""
         self.scale.start(torch.as_tensor(np.log(robust_deviations(X, weights))))
         return padded(weighted_medians(X, weights), self.n_outputs)
 

@@ -31,7 +31,7 @@ __all__ = [
     "unpacked_state",
 ]
 
-FORMAT, VERSION = "sklearn_genmodel.VAEEstimator", 1
+FORMAT, VERSION = "sklearn_genmodel.VAEEstimator", 2
 PARTS: dict[str, type[BaseEstimator]] = {
     known.__name__: known
     for known in (Columns, ConvDecoder, ConvEncoder, MixturePrior, StandardNormal, VampPrior)
@@ -41,11 +41,12 @@ FITTED = ("n_iter_", "active_units_", "n_features_in_")
 
 
 class PlainModule(NamedTuple):
-    """A module as the arguments that make it and the arrays that fill it."""
+    """A module as the arguments that make it and the arrays that fill it; ``frozen`` are names."""
 
     arguments: dict[str, Any]
     arrays: dict[str, Any]
     prior_started: bool
+    frozen: list[str]
 
 
 def save_fitted(vae: Any, path: Any) -> None:
@@ -72,6 +73,7 @@ def save_fitted(vae: Any, path: Any) -> None:
         "history": [[_packed("history", value) for value in epoch] for epoch in vae.history_],
         "table": packed_reader(vae._family),
         "prior_started": module.prior.started,
+        "frozen": _frozen(module),
     }
     tensors = {f"module.{name}": value for name, value in module.state_dict().items()}
     scaling = vae._scaling._asdict().items()
@@ -108,7 +110,7 @@ def load_fitted(cls: Any, path: Any) -> Any:
     arguments = _unpacked_items(header["module"])
     vae._family = unpacked_reader(arguments["likelihood"], header["table"])
     vae._schema, vae._scaling = None, scaling
-    plain = PlainModule(arguments, weights, header["prior_started"])
+    plain = PlainModule(arguments, weights, header["prior_started"], header["frozen"])
     vae.module_ = _rebuilt(plain, vae._family, scaling)
     vae.history_ = [Epoch(*epoch) for epoch in header["history"]]
     for name in FITTED:
@@ -136,7 +138,7 @@ def packed_state(state: dict[str, Any]) -> dict[str, Any]:
     plain = copy.deepcopy(module).cpu()
     if all(not callable(net) or _is_part(net) for net in map(module.arguments.get, NETWORKS)):
         arrays = {name: value.numpy() for name, value in plain.state_dict().items()}
-        plain = PlainModule(module.arguments, arrays, module.prior.started)
+        plain = PlainModule(module.arguments, arrays, module.prior.started, _frozen(module))
     return state | {"module_": plain, "_training": without_tensors(state.get("_training"))}
 
 
@@ -171,7 +173,14 @@ def _rebuilt(plain: PlainModule, family: Any, scaling: Scaling) -> Any:
     in_double = torch.float64 in {value.dtype for value in plain.arrays.values()}
     module = module.to(torch.float64 if in_double else torch.float32)
     module.load_state_dict(plain.arrays)
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(name not in plain.frozen)
     return module.eval()
+
+
+def _frozen(module: Any) -> list[str]:
+    """Names of the parameters that training leaves alone."""
+    return [name for name, value in module.named_parameters() if not value.requires_grad]
 
 
 def _packed_items(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -85,8 +85,8 @@ class VAEEstimator(CallbackSupportMixin, TrainedByGradients):
         Epochs without a rise before stopping.
     standardize : bool, default=True
         Whether columns of real numbers, and the encoder's inputs, are standardised: by mean and
-        deviation, for "student_t" by median and quartiles. Scores are in the units of the data all
-        the same.
+        deviation, for "student_t" by the median and the middle nine tenths. Scores are in the units
+        of the data all the same.
     n_score_draws : int, default=100
         Draws per row of `score_samples`, `elbo`, `impute` and `predict_proba`.
     device : str, default="auto"

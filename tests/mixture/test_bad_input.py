@@ -302,6 +302,13 @@ def test_elbo_of_what_is_no_distribution(resp, match):
             "covariances must be symmetric",
         ),
         (
+            "gaussian",
+            [1.0],
+            GaussianParams([[0.0, 0.0]], 1e-10 * np.array([[[1.0, 0.9], [-0.9, 1.0]]])),
+            ValueError,
+            "covariances must be symmetric",
+        ),
+        (
             "multinomial",
             [1.0],
             MultinomialParams([[0.5, 0.1]]),

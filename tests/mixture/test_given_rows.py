@@ -184,3 +184,17 @@ def test_names_that_are_numbers_are_not_taken_for_positions():
     tens = EMMixture(2, n_init=3, random_state=0).fit(pd.DataFrame(X, columns=[10, 20]))
     for given in ({20: 70.0}, {1: 70.0}, pd.Series({20: 70.0}), [np.nan, 70.0]):
         assert_allclose(tens.conditional(given).mean(), [expected(tens)])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[1, 2], [1, 0], [0.5, 1.5], pd.to_datetime(["2020", "2021"]), [("a", 1), ("a", 2)]],
+    ids=["integers", "swapped", "floats", "dates", "tuples"],
+)
+def test_rows_with_names_of_any_type_are_read_by_them(names):
+    frame = pd.DataFrame(X)
+    frame.columns = pd.Index(names) if isinstance(names[0], tuple) else names
+    mixture = EMMixture(2, n_init=3, random_state=0).fit(frame)
+    row = pd.DataFrame([[np.nan, 70.0]], columns=frame.columns)
+    for given in (row, row.iloc[0], row.iloc[0].iloc[::-1], row[row.columns[::-1]]):
+        assert_allclose(mixture.conditional(given).mean(), [expected(mixture)])

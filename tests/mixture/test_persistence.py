@@ -212,3 +212,11 @@ def test_batches_do_not_go_on_from_a_file(tmp_path):
         loaded.partial_fit(IRIS)
     assert loaded.score(IRIS) == mixture.score(IRIS)
     assert loaded.fit(IRIS).partial_fit(IRIS).n_batches_ == 1
+
+
+def test_components_without_a_finite_mean_are_loaded(tmp_path):
+    x = np.exp(40.0 * np.random.default_rng(0).normal(size=(500, 1)))
+    mixture = EMMixture(1, family="log_normal").fit(x)
+    assert np.isinf(mixture.mean()).all()
+    mixture.save(tmp_path / "wide")
+    assert EMMixture.load(tmp_path / "wide").score(x) == mixture.score(x)

@@ -125,17 +125,23 @@ def test_an_outlier_does_not_hide_what_the_other_rows_have_in_common():
     assert abs(correlation[0, 1]) > 0.9
 
 
-def test_the_unit_of_a_column_with_outliers_is_that_of_its_quartiles():
+def test_the_unit_of_a_column_with_outliers_is_that_of_nine_tenths():
     rng = np.random.default_rng(0)
-    X, weights = stats.t(2, 3.0, 5.0).rvs((400, 2), random_state=rng), rng.integers(0, 4, 400)
-    X[:, 1] = np.where(rng.random(400) < 0.9, 1.0, 3.0)
+    X, weights = stats.t(2, 3.0, 5.0).rvs((400, 4), random_state=rng), rng.integers(0, 4, 400)
+    X[:, 1] = np.where(rng.random(400) < 0.97, 1.0, 3.0)
+    X[:, 2] = rng.choice([-3.0, 0.0, 3.0], 400, p=[0.1, 0.8, 0.1])
+    # What a subtraction leaves, beside a few values.
+    noise = (0.1 + 0.2 - 0.3) * rng.integers(-1, 2, 400)
+    X[:, 3] = np.where(rng.random(400) < 0.05, rng.normal(size=400), noise)
     vae = VAEEstimator(1, likelihood="student_t", max_epochs=1).fit(X, sample_weight=weights)
     repeated = np.repeat(X, weights, axis=0)
-    low, middle, high = np.quantile(repeated, [0.25, 0.5, 0.75], axis=0, method="inverted_cdf")
+    low, middle, high = np.quantile(repeated, [0.05, 0.5, 0.95], axis=0, method="inverted_cdf")
     assert_allclose(vae._scaling.offset, middle)
-    normal = (high - low)[0] / (stats.norm.ppf(0.75) - stats.norm.ppf(0.25))
-    # Where the quartiles are one, the standard deviation.
-    assert_allclose(vae._scaling.scale, [normal, repeated[:, 1].std()])
+    normal = (high - low)[0] / (stats.norm.ppf(0.95) - stats.norm.ppf(0.05))
+    # The standard deviation where nine tenths are alike, and where it is the smaller one.
+    deviations = repeated.std(axis=0)
+    assert normal < deviations[0]
+    assert_allclose(vae._scaling.scale, [normal, *deviations[1:]])
     inputs = vae._rows(X)[1].inputs
     assert_allclose(inputs, np.arcsinh((X - middle) / vae._scaling.scale))
     vae.set_params(standardize=False).fit(X)

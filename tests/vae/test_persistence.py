@@ -72,7 +72,7 @@ def rewrite(path, **changes):
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"version": 2}, "is of version 2; this version of the library reads version 1"),
+        ({"version": 3}, "is of version 3; this version of the library reads version 2"),
         ({"format": "sklearn_genmodel.EMMixture"}, "not a sklearn_genmodel.VAEEstimator"),
         ({"params": {"charm": 1}}, "arguments that VAEEstimator does not know: charm"),
         ({"params": {"prior": {"class": "os.system", "arguments": {}}}}, "names 'os.system'"),
@@ -162,3 +162,17 @@ def test_epochs_go_on_after_loading(tmp_path):
     assert repr(loaded.history_[:12]) == repr(vae.history_)
     assert loaded.n_iter_ == 13
     assert loaded.history_[-1].kl_weight == vae.partial_fit(X).history_[-1].kl_weight
+
+
+def test_what_is_frozen_stays_frozen_in_files_and_pickles(tmp_path):
+    X = load_wine().data
+    vae = VAEEstimator(max_epochs=3, random_state=0).fit(X)
+    vae.module_.encoder.requires_grad_(False)
+    vae.partial_fit(X)
+    vae.save(tmp_path / "vae")
+    weights = next(vae.module_.encoder.parameters()).clone()
+    for own in (pickle.loads(pickle.dumps(vae)), VAEEstimator.load(tmp_path / "vae"), vae):
+        decoder = next(own.module_.decoder.parameters()).clone()
+        own.partial_fit(X)
+        assert_array_equal(next(own.module_.encoder.parameters()), weights)
+        assert (next(own.module_.decoder.parameters()) != decoder).any()

@@ -238,3 +238,16 @@ def test_frames_of_numbers_are_imputed_as_frames():
         array = vae.impute(frame.to_numpy())
     assert_array_equal(filled.to_numpy(), array)
     assert_array_equal(filled["n"], frame["n"])
+
+
+def test_imputed_frames_keep_what_was_seen(tmp_path):
+    pytest.importorskip("safetensors")
+    rng = np.random.default_rng(0)
+    whole = pd.DataFrame({"a": np.arange(60), "b": rng.normal(size=60)})
+    vae = VAEEstimator(n_latent=1, max_epochs=3, random_state=0).fit(whole)
+    vae.save(tmp_path / "vae")
+    given = pd.DataFrame({"a": [2.5, np.nan], "b": [np.nan, 1.5]})
+    for own in (vae, VAEEstimator.load(tmp_path / "vae")):
+        filled = own.impute(given)
+        assert (filled.loc[0, "a"], filled.loc[1, "b"]) == (2.5, 1.5)
+        assert not filled.isna().any(axis=None)
