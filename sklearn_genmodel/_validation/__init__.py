@@ -6,6 +6,7 @@ from sklearn_genmodel._validation._arguments import (
     refuse_lazy,
     unchanged_on_error,
 )
+from sklearn_genmodel._validation._coding import decode_rows, encode_table
 from sklearn_genmodel._validation._frames import FrameSchema, loaded
 from sklearn_genmodel._validation._given import given_row, place_of
 from sklearn_genmodel._validation._rows import (
@@ -17,12 +18,7 @@ from sklearn_genmodel._validation._rows import (
     refuse_times,
 )
 from sklearn_genmodel._validation._sources import chunk_reader, row_source, spooled
-from sklearn_genmodel._validation._table import (
-    Table,
-    decode_rows,
-    encode_table,
-    read_table,
-)
+from sklearn_genmodel._validation._table import Table, read_table
 
 __all__ = [
     "FrameSchema",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_genmodel._validation._coding import encode_table
 from sklearn_genmodel._validation._frames import loaded
 from sklearn_genmodel._validation._rows import (
     check_finite,
@@ -16,7 +17,7 @@ from sklearn_genmodel._validation._rows import (
     column_names,
     without_mask,
 )
-from sklearn_genmodel._validation._table import CodedSupport, Table, encode_table
+from sklearn_genmodel._validation._table import CodedSupport, Table
 
 __all__ = ["given_row", "place_of"]
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 
-from sklearn_genmodel._validation._table import Table, encode_table
+from sklearn_genmodel._validation import Table, encode_table
 from sklearn_genmodel.families import Categorical
 
 NAN = float("nan")
