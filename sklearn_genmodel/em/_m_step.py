@@ -46,12 +46,12 @@ class MStep:
         Those that are estimated share what the fixed ones leave.
         """
         raised = np.maximum(counts + (self.concentration - 1.0), TINY)
-        fixed = self._fixed(counts.shape[-1])
-        free = np.isnan(fixed)
-        raised = np.where(free, raised, 0.0)
-        left = 1.0 - fixed[~free].sum()
-        shares = raised / np.maximum(raised.sum(axis=-1, keepdims=True), TINY)
-        return np.where(free, left * shares, fixed)
+        if self.fixed_weights is None:
+            weights: Array = raised / raised.sum(axis=-1, keepdims=True)
+            return weights
+        free, left = np.isnan(self.fixed_weights), 1.0 - np.nansum(self.fixed_weights)
+        total = np.where(free, raised, 0.0).sum(axis=-1, keepdims=True)
+        return np.where(free, left * raised / np.maximum(total, TINY), self.fixed_weights)
 
     def params(self, family: Family, stats: Any) -> Any:
         """Most probable parameters of the components given expected statistics."""
@@ -63,8 +63,8 @@ class MStep:
         """Log-density of the prior of the weights up to a constant, one for each mixture, (...)."""
         if self.concentration == 1.0:
             return 0.0
-        free = np.isnan(self._fixed(weights.shape[-1]))
-        total = np.log(np.maximum(weights[..., free], TINY)).sum(axis=-1)
+        free = weights if self.fixed_weights is None else weights[..., np.isnan(self.fixed_weights)]
+        total = np.log(np.maximum(free, TINY)).sum(axis=-1)
         return np.asarray((self.concentration - 1.0) * total)
 
     def n_constraints(self, family: Family) -> int:
@@ -73,11 +73,6 @@ class MStep:
         if self.fixed_weights is not None:
             held = len(self.fixed_weights) - max(int(np.isnan(self.fixed_weights).sum()), 1)
         return held + (0 if self.constraints is None else family.n_constraints(self.constraints))
-
-    def _fixed(self, n_components: int) -> Array:
-        """Weights that are held, NaN where they are free."""
-        free = np.full(n_components, np.nan)
-        return free if self.fixed_weights is None else self.fixed_weights
 
     @property
     def dense(self) -> MStep:
