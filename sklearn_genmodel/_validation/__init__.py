@@ -4,6 +4,7 @@ from sklearn_genmodel._validation._arguments import (
     check_number,
     check_weights,
     refuse_lazy,
+    refuse_times,
     unchanged_on_error,
 )
 from sklearn_genmodel._validation._coding import decode_rows, encode_table
@@ -15,7 +16,6 @@ from sklearn_genmodel._validation._rows import (
     check_rows,
     check_supports,
     column_names,
-    refuse_times,
 )
 from sklearn_genmodel._validation._sources import chunk_reader, row_source, spooled
 from sklearn_genmodel._validation._table import Table, read_table

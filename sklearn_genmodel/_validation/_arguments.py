@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import functools
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping
+from os import PathLike
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["check_number", "check_weights", "refuse_lazy", "unchanged_on_error"]
+__all__ = [
+    "check_number",
+    "check_weights",
+    "refuse_lazy",
+    "refuse_times",
+    "refuse_unread",
+    "unchanged_on_error",
+]
 
 Array = NDArray[np.float64]
 
@@ -99,6 +107,42 @@ def refuse_lazy(name: str, data: Any) -> None:
             f"{name} is a lazy {kind.__module__.split('.')[0]} {kind.__name__}, which is never "
             "loaded into memory unasked: pass its .compute() or .collect(), or a sample of it."
         )
+
+
+def refuse_unread(X: Any) -> None:
+    """Raise for what holds or names a table but is none: paths, dicts, iterators."""
+    if isinstance(X, (str, PathLike)):
+        raise TypeError(
+            f"X is the path {str(X)!r}: pass what the file holds, as pandas.read_csv or numpy.load "
+            "return it."
+        )
+    if isinstance(X, Mapping) and not hasattr(X, "toarray"):
+        raise TypeError(f"X is a {type(X).__name__}: pass pandas.DataFrame(X), or an array.")
+    if isinstance(X, (list, tuple)) and any(getattr(part, "ndim", 0) == 2 for part in X[:1]):
+        raise TypeError(
+            f"X is a {type(X).__name__} of tables: concatenate them; batches go to partial_fit."
+        )
+    if isinstance(X, Iterator):
+        raise TypeError(
+            f"X is a {type(X).__name__}, which can be read once: pass an array or a frame; batches "
+            "go to partial_fit, one at a time."
+        )
+
+
+def refuse_times(X: Any, ignored: Collection[int] = ()) -> None:
+    """Raise for columns of dates and times, which conversion would turn into huge numbers."""
+    dtypes = getattr(X, "dtypes", getattr(X, "dtype", ()))
+    listed = list(dtypes) if np.iterable(dtypes) else [dtypes]
+    names = getattr(X, "columns", range(len(listed)))
+    for place, (column, dtype) in enumerate(zip(names, listed, strict=False)):
+        # What follows in parentheses may be labels of the user's.
+        kind = str(dtype).partition("(")[0].lower()
+        is_time = any(word in kind for word in ("date", "time", "duration", "period"))
+        if is_time and place not in ignored:
+            raise TypeError(
+                f"Column {column!r} holds dates or times ({dtype}): turn them into numbers whose "
+                "unit and origin you choose, or drop the column."
+            )
 
 
 def unchanged_on_error(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_genmodel._validation._arguments import refuse_times
 from sklearn_genmodel._validation._frames import FrameSchema, is_missing
-from sklearn_genmodel._validation._rows import refuse_times
 from sklearn_genmodel._validation._table import CodedSupport, Table, is_double
 
 __all__ = ["decode_rows", "encode_table"]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from os import PathLike
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-from sklearn_genmodel._validation._arguments import refuse_lazy
+from sklearn_genmodel._validation._arguments import refuse_lazy, refuse_times, refuse_unread
 
 __all__ = [
     "check_finite",
@@ -19,8 +18,6 @@ __all__ = [
     "check_rows",
     "check_supports",
     "column_names",
-    "refuse_times",
-    "refuse_unread",
     "without_mask",
 ]
 
@@ -181,42 +178,6 @@ def _check_observed(X: Array, names: list[str]) -> None:
     for column in np.flatnonzero(np.isnan(X[-1])):
         if np.isnan(X[:, column]).all():
             raise ValueError(f"Column {names[column]} holds nothing but NaN: drop the column.")
-
-
-def refuse_unread(X: Any) -> None:
-    """Raise for what holds or names a table but is none: paths, dicts, iterators."""
-    if isinstance(X, (str, PathLike)):
-        raise TypeError(
-            f"X is the path {str(X)!r}: pass what the file holds, as pandas.read_csv or numpy.load "
-            "return it."
-        )
-    if isinstance(X, Mapping) and not hasattr(X, "toarray"):
-        raise TypeError(f"X is a {type(X).__name__}: pass pandas.DataFrame(X), or an array.")
-    if isinstance(X, (list, tuple)) and any(getattr(part, "ndim", 0) == 2 for part in X[:1]):
-        raise TypeError(
-            f"X is a {type(X).__name__} of tables: concatenate them; batches go to partial_fit."
-        )
-    if isinstance(X, Iterator):
-        raise TypeError(
-            f"X is a {type(X).__name__}, which can be read once: pass an array or a frame; batches "
-            "go to partial_fit, one at a time."
-        )
-
-
-def refuse_times(X: Any, ignored: Collection[int] = ()) -> None:
-    """Raise for columns of dates and times, which conversion would turn into huge numbers."""
-    dtypes = getattr(X, "dtypes", getattr(X, "dtype", ()))
-    listed = list(dtypes) if np.iterable(dtypes) else [dtypes]
-    names = getattr(X, "columns", range(len(listed)))
-    for place, (column, dtype) in enumerate(zip(names, listed, strict=False)):
-        # What follows in parentheses may be labels of the user's.
-        kind = str(dtype).partition("(")[0].lower()
-        is_time = any(word in kind for word in ("date", "time", "duration", "period"))
-        if is_time and place not in ignored:
-            raise TypeError(
-                f"Column {column!r} holds dates or times ({dtype}): turn them into numbers whose "
-                "unit and origin you choose, or drop the column."
-            )
 
 
 def check_names(X: Any) -> None:

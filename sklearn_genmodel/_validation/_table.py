@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-from sklearn_genmodel._validation._arguments import refuse_lazy
+from sklearn_genmodel._validation._arguments import refuse_lazy, refuse_unread
 from sklearn_genmodel._validation._frames import (
     LARGEST_EXACT,
     PLAIN,
@@ -20,11 +20,7 @@ from sklearn_genmodel._validation._frames import (
     loaded,
     with_columns,
 )
-from sklearn_genmodel._validation._rows import (
-    check_names,
-    refuse_unread,
-    without_mask,
-)
+from sklearn_genmodel._validation._rows import check_names, without_mask
 
 __all__ = ["CodedSupport", "Table", "is_double", "read_table"]
 
