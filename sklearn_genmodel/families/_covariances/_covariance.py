@@ -180,10 +180,6 @@ class Structure(ABC):
             return 1 + 3 * n_features
         return self.width(n_features)
 
-    def matrix_cost(self, n_features: int) -> float:
-        """Multiplications that a component's matrix takes in a pass, however many the rows."""
-        return 0.0
-
     def prefers_rows(self, n_features: int) -> bool:
         """Whether products with rows as they lie and with their `second_order` are cheapest."""
         return False

@@ -86,10 +86,6 @@ class Full(Structure):
         # Where each costs the same, as measured for 2 to 64 components and 10 to 140 columns.
         return n_features > min(TRIANGULAR * n_components**0.7, MOST_COLUMNS)
 
-    def matrix_cost(self, n_features: int) -> float:
-        # A factor, its inverse, and the factor that shows whether the floor is touched.
-        return float(n_features**3)
-
     def products(self, resp: Array, y: Array) -> Array:
         return triangular.packed_square(y, resp)[None]
 

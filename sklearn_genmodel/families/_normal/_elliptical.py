@@ -145,9 +145,8 @@ class Elliptical(Family):
         return self._structure.pass_width(n_features, n_components)
 
     def pass_cost(self, X: Array) -> float:
-        """What the rows, the matrices, and the patterns of missing values cost."""
-        per_component = self._structure.matrix_cost(X.shape[1])
-        return super().pass_cost(X) + per_component + cost_of_patterns(X)
+        """What the rows and the patterns of missing values cost."""
+        return super().pass_cost(X) + cost_of_patterns(X)
 
     def to_vector(self, params: Any, like: Any) -> Array:
         """Locations in units of those of `like`, and log-Cholesky factors."""
