@@ -137,8 +137,8 @@ class Checkpoint:
             return
         content = {"format": FORMAT, "fingerprint": fingerprint, "state": state}
         try:
-            self._replace(pickle.dumps(content))
-        except (OSError, pickle.PicklingError, AttributeError, TypeError) as error:
+            self._replace(_pickled(content))
+        except (OSError, pickle.PicklingError) as error:
             self._warn(f"The checkpoint could not be saved: {error}. The fit goes on without it.")
         self._last_saved = time.monotonic()
 
@@ -167,6 +167,14 @@ class Checkpoint:
                 with contextlib.suppress(OSError):
                     temporary.unlink()
                 raise
+
+
+def _pickled(content: Any) -> bytes:
+    """Bytes of a pickle; PicklingError, whatever pickle raises, for what cannot be pickled."""
+    try:
+        return pickle.dumps(content)
+    except (AttributeError, TypeError) as error:
+        raise pickle.PicklingError(str(error)) from error
 
 
 class Checkpoints:
