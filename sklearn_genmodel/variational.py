@@ -24,6 +24,10 @@ Array = NDArray[np.float64]
 SMALLEST_POSTERIOR = 1e-300
 # Exponentials of smaller numbers, and their sums, are within the range of floats.
 MODERATE = 600.0
+# Processors and libraries take many times as long over exponentials that are hardly numbers, and
+# over products with these. What is less than 1e-300 of the largest becomes 0: it is raised to what
+# is quick to compute, and lost when a number whose last digit is larger is added and taken away.
+LEAST_LOG, COARSE = -700.0, 2.0**-944
 
 
 class ELBO(NamedTuple):
@@ -54,7 +58,7 @@ def log_normalize(log_joint: Array) -> tuple[Array, Array]:
     log_evidence : ndarray of shape (..., n_samples)
         log p(x) = log sum_k p(x, z = k); -inf where x is impossible under every component.
     posterior : ndarray of shape (..., n_components, n_samples)
-        p(z = k | x); all 0 where x is impossible.
+        p(z = k | x); all 0 where x is impossible, and 0 where it is less than about 1e-300.
 
     Examples
     --------
@@ -75,7 +79,9 @@ def log_normalize(log_joint: Array) -> tuple[Array, Array]:
     if impossible is not None:
         largest[impossible] = 0.0
     log_joint -= largest[..., None, :]
-    posterior = np.exp(log_joint, out=log_joint)
+    posterior = np.exp(np.maximum(log_joint, LEAST_LOG, out=log_joint), out=log_joint)
+    posterior += COARSE
+    posterior -= COARSE
     total = np.ones(posterior.shape[-2]) @ posterior
     if impossible is not None:
         total[impossible] = 1.0

@@ -53,6 +53,17 @@ def test_log_sums_of_any_size_are_scipys(size, sign):
     assert_allclose(posterior, softmax(log_joint, axis=0), rtol=1e-11)
 
 
+@pytest.mark.parametrize("spread", [100.0, 700.0, 1e4])
+def test_what_is_hardly_a_number_is_none(spread):
+    """Subnormal numbers make products dear; what is left is exact."""
+    log_joint = -spread * RNG.exponential(size=(20, 5000)) - 1000.0
+    log_joint[RNG.random(log_joint.shape) < 0.1] = -np.inf
+    evidence, posterior = log_normalize(log_joint.copy())
+    assert_allclose(evidence, logsumexp(log_joint, axis=0), rtol=1e-14)
+    assert_allclose(posterior, softmax(log_joint, axis=0), rtol=1e-11, atol=1e-299)
+    assert not np.any((posterior > 0.0) & (posterior < 1e-301))
+
+
 def test_of_one_component_everything_is_its_own():
     log_joint = RNG.normal(size=(1, 1000))
     evidence, posterior = log_normalize(log_joint.copy())
