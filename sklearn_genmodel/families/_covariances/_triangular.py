@@ -45,7 +45,7 @@ def cholesky(matrices: Array) -> Array:
     if matrices.shape[-1] < LARGE:
         return np.asarray(np.linalg.cholesky(matrices), dtype=np.float64)
     factors, failed = _each(dpotrf, matrices)
-    if failed:
+    if failed.any():
         raise np.linalg.LinAlgError("Matrix is not positive definite")
     return factors
 
@@ -55,10 +55,9 @@ def factors(matrices: Array) -> tuple[Array, NDArray[np.bool_]]:
     try:
         return cholesky(matrices), np.zeros(len(matrices), dtype=bool)
     except np.linalg.LinAlgError:
-        if len(matrices) == 1:
-            return np.eye(matrices.shape[1])[None], np.ones(1, dtype=bool)
-        lower, failed = zip(*(factors(matrix[None]) for matrix in matrices), strict=True)
-        return np.concatenate(lower), np.concatenate(failed)
+        lower, failed = _each(dpotrf, matrices)
+        lower[failed] = np.eye(matrices.shape[-1])
+        return lower, failed
 
 
 def exceeds(covariances: Array, minimum: Array) -> bool:
@@ -112,16 +111,17 @@ def inverse_factors(matrices: Array) -> Array:
     return found
 
 
-def _each(routine: Callable[..., tuple[Array, int]], matrices: Array) -> tuple[Array, bool]:
-    """What LAPACK makes of every matrix, and whether it failed for one."""
-    found = np.empty(matrices.shape)
-    failed = False
+def _each(
+    routine: Callable[..., tuple[Array, int]], matrices: Array
+) -> tuple[Array, NDArray[np.bool_]]:
+    """What LAPACK makes of every matrix, and for which of them it fails."""
+    found, failed = np.empty(matrices.shape), []
     for out, matrix in zip(_stacked(found), _stacked(matrices), strict=True):
         # LAPACK stores matrices by columns: transposed, they are passed and returned as they lie.
         result, info = routine(matrix.T, lower=0)
         out[:] = result.T
-        failed = failed or info > 0
-    return found, failed
+        failed.append(info > 0)
+    return found, np.array(failed, dtype=bool)
 
 
 def _stacked(matrices: Array) -> Array:
