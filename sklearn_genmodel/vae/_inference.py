@@ -84,7 +84,8 @@ class LatentInference(
             Named tuple of ``means`` and ``scales``, of shape (n_samples, n_latent).
         """
         model, rows, _ = self._rows(X)
-        means, log_scales = by_blocks(rows, 1, lambda part: model.module.posterior(part.inputs))
+        module = model.module
+        means, log_scales = by_blocks(module, rows, 1, lambda part: module.posterior(part.inputs))
         return Posterior(means, np.exp(log_scales))
 
     def transform(self, X: Any) -> Array:
