@@ -26,11 +26,10 @@ from sklearn_genmodel.families._packed_labels import (
     places_of,
 )
 from sklearn_genmodel.families._parameter_checks import check_distributions
+from sklearn_genmodel.families._prior import check_strength
 from sklearn_genmodel.families._support import Support, listed
 
 __all__ = ["Categorical", "CategoricalParams"]
-
-NUMBERS = (int, float, np.number)
 
 
 class CategoricalParams(NamedTuple):
@@ -118,7 +117,7 @@ class Categorical(ExponentialFamily):
 
     def features(self, X: Array) -> Array:
         """A row of ones, and an indicator of every level of every column; missing: none is 1."""
-        starts = self._starts
+        starts = np.cumsum([0, *self._sizes])
         features = np.empty((starts[-1] + 1, len(X)))
         features[0] = 1.0
         levels = np.arange(float(max(self._sizes)))[:, None]
@@ -272,12 +271,10 @@ class Categorical(ExponentialFamily):
 
     @property
     def _strength(self) -> float:
-        prior: object = self.prior
-        if prior is None:
+        if self.prior is None:
             return 0.0
-        if isinstance(prior, bool) or not isinstance(prior, NUMBERS) or not prior > 0:
-            raise ValueError(f"prior must be None or a number above 0, got {prior!r}.")
-        return float(prior)
+        check_strength(self.prior)
+        return float(self.prior)
 
     @property
     def _pseudo_counts(self) -> Array:
@@ -288,11 +285,6 @@ class Categorical(ExponentialFamily):
     @property
     def _smooth(self) -> bool:
         return self._strength > 0
-
-    @property
-    def _starts(self) -> NDArray[np.intp]:
-        """Where the levels of every column start among those of all columns, and their number."""
-        return np.cumsum([0, *self._sizes])
 
     @property
     def _cells(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,15 @@ import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
 
-__all__ = ["SLACK", "MeanPrior", "Prior", "check_prior_means", "known_prior", "resolved_prior"]
+__all__ = [
+    "SLACK",
+    "MeanPrior",
+    "Prior",
+    "check_prior_means",
+    "check_strength",
+    "known_prior",
+    "resolved_prior",
+]
 
 
 # What rounding may add to the means of values that are all alike.
@@ -76,6 +85,25 @@ def resolved_prior(prior: Any, means: Array) -> MeanPrior:
             " or broadcast to it."
         ) from error
     return MeanPrior(float(strength), center)
+
+
+def check_strength(strength: object) -> None:
+    """Refuse the `prior` of a family that takes nothing but a number and is given something else.
+
+    Parameters
+    ----------
+    strength : object
+
+    Raises
+    ------
+    ValueError
+        If it is no number of pseudo-observations.
+    """
+    number = isinstance(strength, numbers.Real) and not isinstance(strength, bool)
+    if not number or not 0.0 < float(strength) < np.inf:  # type: ignore[arg-type]
+        raise ValueError(
+            f"prior={strength!r}: pass a number of pseudo-observations above 0, or None."
+        )
 
 
 def check_prior_means(family: Any, prior: MeanPrior) -> None:
