@@ -28,7 +28,16 @@ class EngineHooks(ParameterHooks):
         return False
 
     def alike(self, n_components: int) -> NDArray[np.intp]:
-        """Labels of components, (n_components,): those of equal labels may trade places."""
+        """Labels of components: those of equal labels may trade places.
+
+        Parameters
+        ----------
+        n_components : int
+
+        Returns
+        -------
+        labels : ndarray of int, shape (n_components,)
+        """
         return np.zeros(n_components, dtype=np.intp)
 
     @property

@@ -50,6 +50,11 @@ class LatentGeneration(LatentInference):
         -------
         X : ndarray of shape (n_samples, n_features)
             In the units of the data.
+
+        Raises
+        ------
+        ValueError
+            If Z has another shape, or is not finite.
         """
         check_is_fitted(self, "module_")
         model = inference_model(self.module_, self._scaling)
@@ -131,6 +136,11 @@ class LatentGeneration(LatentInference):
         Returns
         -------
         X : ndarray of shape (n_values, n_features)
+
+        Raises
+        ------
+        ValueError
+            If there is no such latent unit.
         """
         check_is_fitted(self, "module_")
         n_latent = self.module_.n_latent
