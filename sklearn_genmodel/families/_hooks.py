@@ -40,11 +40,6 @@ class EngineHooks(ParameterHooks):
         """
         return np.zeros(n_components, dtype=np.intp)
 
-    @property
-    def grows(self) -> bool:
-        """Whether the statistics grow with the data, so that no stream can be learned from."""
-        return False
-
     def embed(self, X: Array) -> Array:
         """Coordinates in which Euclidean distance is sensible, for finding starts.
 
