@@ -1,4 +1,4 @@
-"""Checks of arguments that go with a table: numbers, weights, kinds that are refused."""
+"""Checks of arguments: numbers, choices, weights, kinds of tables that are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distributions of a row given its latent vector, p(x | z): one class per likelihood."""
+"""Distributions of a row given its latent vector, p(x | z): normal columns, yes/no, counts."""
 
 from __future__ import annotations
 
