@@ -14,9 +14,32 @@ from sklearn_genmodel.vae._objectives import objective_sum
 from sklearn_genmodel.vae._options import TrainingOptions
 from sklearn_genmodel.vae._streaming import StreamedRows
 
-__all__ = ["ROWS_AT_A_TIME", "WatchedRows", "batches"]
+__all__ = ["ROWS_AT_A_TIME", "WatchedRows", "batches", "n_passes"]
 
 BATCHES_AT_A_TIME, ROWS_AT_A_TIME = 32, 4096
+# Of few rows, an epoch makes this many steps: fewer do not tell whether a bound still rises, and
+# some hundred epochs of them do not take parameters where they belong.
+LEAST_STEPS = 10
+
+
+def n_passes(n_rows: int, options: TrainingOptions, ranks: Ranks) -> int:
+    """How often an epoch goes through the rows.
+
+    Parameters
+    ----------
+    n_rows : int
+        This process's share.
+    options : TrainingOptions
+    ranks : Ranks
+
+    Returns
+    -------
+    n_passes : int
+    """
+    if options.once:
+        return 1
+    n_batches = -(-n_rows // min(-(-options.batch_size // ranks.size), n_rows))
+    return -(-LEAST_STEPS // n_batches)
 
 
 def batches(

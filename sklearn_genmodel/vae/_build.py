@@ -152,7 +152,14 @@ def n_warmup_epochs(share: float, max_epochs: int) -> int:
 
 
 def make_training(
-    vae: Any, model: Model, X: Array, weights: Array | None, state: TrainingState, *, validate: bool
+    vae: Any,
+    model: Model,
+    X: Array,
+    weights: Array | None,
+    state: TrainingState,
+    *,
+    validate: bool,
+    once: bool,
 ) -> Training:
     """Put rows on the device, hold some out, and make a run of them.
 
@@ -165,6 +172,8 @@ def make_training(
     state : TrainingState
     validate : bool
         Whether rows are held out for early stopping, if there are two at least.
+    once : bool
+        Whether an epoch goes through the rows once, however few these are.
 
     Returns
     -------
@@ -181,7 +190,7 @@ def make_training(
         train, kept = np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
         held_out, offset = _part(model, X, weights, kept, ranks)
     rows, train_offset = _part(model, X, weights, train, ranks)
-    options = _options(vae)
+    options = _options(vae, once=once)
     offsets = train_offset, offset
     return Training(model.module, rows, held_out, options, state, offsets, ranks)
 
@@ -199,7 +208,7 @@ def _part(
     )
 
 
-def _options(vae: Any) -> TrainingOptions:
+def _options(vae: Any, *, once: bool) -> TrainingOptions:
     return TrainingOptions(
         objective=vae.objective,
         n_draws=vae.n_draws,
@@ -216,6 +225,7 @@ def _options(vae: Any) -> TrainingOptions:
         tol=vae.tol,
         n_iter_no_change=vae.n_iter_no_change,
         autocast=vae.dtype == "bfloat16",
+        once=once,
     )
 
 

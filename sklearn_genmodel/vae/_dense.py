@@ -20,7 +20,7 @@ from sklearn_genmodel.vae._likelihoods import Bernoulli, Gaussian, Poisson
 from sklearn_genmodel.vae._module import VAEModule
 from sklearn_genmodel.vae._networks import Dense
 from sklearn_genmodel.vae._priors import NormalModule
-from sklearn_genmodel.vae._scale import LOG_BOUND
+from sklearn_genmodel.vae._scale import LOG_BOUND, RATE
 
 __all__ = ["dense_step", "is_dense"]
 
@@ -148,7 +148,7 @@ def _gaussian(likelihood: Gaussian) -> Gradient:
         if not scale.fixed:
             d_scale = counts - squares
             d_scale = d_scale.sum()[None] if scale.shared else d_scale
-            slope = 1.0 - torch.tanh(scale.raw / LOG_BOUND).square()
+            slope = RATE * (1.0 - torch.tanh(RATE * scale.raw / LOG_BOUND).square())
             torch.mul(d_scale, slope, out=scale.raw.grad)
         return -0.5 * squares.sum() - constants, weighted * inverse
 

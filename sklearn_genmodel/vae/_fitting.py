@@ -222,12 +222,15 @@ class TrainedByGradients(LatentGeneration):
         progress: Progress,
         n_epochs: int | None = None,
     ) -> Any:
-        """Run, store, and tell; a given number of epochs is run without validation."""
-        validate = self.early_stopping and n_epochs is None
+        """Run, store, and tell; a given number of epochs is run once, without validation."""
+        once = n_epochs is not None
+        validate = self.early_stopping and not once
         progress.begin(model)
         warn_of_collapse(self, model, rows)
         with few_threads(sum(p.numel() for p in model.module.parameters())):
-            training = make_training(self, model, rows, weights, state, validate=validate)
+            training = make_training(
+                self, model, rows, weights, state, validate=validate, once=once
+            )
             run_epochs(training, n_epochs or self.max_epochs, progress)
         self._store(model, training)
         progress.end(training)

@@ -11,7 +11,10 @@ __all__ = ["TrainingOptions"]
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Arguments of the estimator that training needs; see `VAEEstimator`."""
+    """Arguments of the estimator that training needs; see `VAEEstimator`.
+
+    ``once`` tells that an epoch goes through the rows once, however few these are.
+    """
 
     objective: str
     n_draws: int
@@ -28,6 +31,7 @@ class TrainingOptions:
     tol: float
     n_iter_no_change: int
     autocast: bool
+    once: bool
 
     def kl_weight(self, epoch: int) -> float:
         """Weight of the KL term: rises to beta over the warm-up."""

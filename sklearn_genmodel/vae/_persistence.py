@@ -31,7 +31,7 @@ __all__ = [
     "unpacked_state",
 ]
 
-FORMAT, VERSION = "sklearn_genmodel.VAEEstimator", 2
+FORMAT, VERSION = "sklearn_genmodel.VAEEstimator", 3
 PARTS: dict[str, type[BaseEstimator]] = {
     known.__name__: known
     for known in (Columns, ConvDecoder, ConvEncoder, MixturePrior, StandardNormal, VampPrior)

@@ -1,7 +1,8 @@
 """The training loop: stochastic gradients of the bound, epoch by epoch (L13).
 
 Rows stay on the device if they fit there. An epoch is one permutation in batches of one size, the
-last filled up with rows of weight 0, and ends with the one synchronisation that reads its sums.
+last filled up with rows of weight 0, or several of few rows, and ends with the one synchronisation
+that reads its sums.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 
-from sklearn_genmodel.vae._batches import ROWS_AT_A_TIME, WatchedRows, batches
+from sklearn_genmodel.vae._batches import ROWS_AT_A_TIME, WatchedRows, batches, n_passes
 from sklearn_genmodel.vae._components import Components
 from sklearn_genmodel.vae._data import Rows
 from sklearn_genmodel.vae._device import private_seed, resume_generator
@@ -168,14 +170,16 @@ class Training:
         """Step through all batches; the mean bound, its terms, and its value on validation rows."""
         total = self.module.like.new_zeros(3)
         self.module.train()
-        epoch = batches(self.rows, self.module, self.options, self.ranks, self.generator)
+        own = self.rows, self.module, self.options, self.ranks, self.generator
+        n_times = n_passes(len(self.rows.weights), self.options, self.ranks)
+        epoch = chain.from_iterable(batches(*own) for _ in range(n_times))
         for position, (rows, noise) in enumerate(epoch):
             with self._own_randomness(position):
                 total += self.advance(rows, noise, kl_weight)
         self.module.eval()
         # Layers that keep averages of their inputs, such as batch normalisation.
         self.ranks.copy_first(self.flat.buffers)
-        weight = self.rows.weights.sum()[None]
+        weight = n_times * self.rows.weights.sum()[None]
         held_out = total.new_zeros(2) if self.held_out is None else self.held_out.bound()
         sums = torch.cat([total, weight, held_out, self.probe.bound()])
         # The one synchronisation of an epoch.

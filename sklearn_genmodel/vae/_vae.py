@@ -74,6 +74,8 @@ class VAEEstimator(CallbackSupportMixin, TrainedByGradients):
         Of weight matrices; biases and scales do not decay.
     batch_size : int, default=128
     max_epochs : int, default=200
+        An epoch of `fit` goes through the rows once, or through few rows as often as it takes for
+        10 steps; one of `partial_fit`, once.
     tol : float, default=1e-4
         Smallest rise of the validation bound, in nats per row, that counts for early stopping.
     early_stopping : bool, default=True

@@ -32,8 +32,9 @@ def with_dropout(n_inputs, n_outputs):
 def test_partial_fit_goes_on(X):
     """Optimiser, warm-up and scaling carry over: n calls are one fit of n epochs."""
     arguments = {"max_epochs": 6, "kl_warmup": 0.5, "early_stopping": False, "random_state": 0}
-    whole = VAEEstimator(**arguments).fit(X)
-    parts = VAEEstimator(**arguments)
+    # Of more than ten batches, an epoch is one pass.
+    whole = VAEEstimator(**arguments, batch_size=16).fit(X)
+    parts = VAEEstimator(**arguments, batch_size=16)
     for _ in range(6):
         parts.partial_fit(X)
     assert_array_equal(parts.score_samples(X), whole.score_samples(X))
@@ -76,7 +77,7 @@ def test_weight_decay_may_change_between_calls(X, optimizer):
 
 def test_precision_may_change_between_calls(X):
     """One epoch more in double precision, by each of two ways, and back."""
-    arguments = {"max_epochs": 5, "random_state": 0, "early_stopping": False}
+    arguments = {"max_epochs": 5, "random_state": 0, "early_stopping": False, "batch_size": 16}
     single = VAEEstimator(**arguments).fit(X)
     resumed = copy.deepcopy(single).set_params(dtype="float64", max_epochs=6).resume(X)
     double = copy.deepcopy(single).set_params(dtype="float64").partial_fit(X)

@@ -164,7 +164,9 @@ def test_a_batch_whose_estimate_of_the_kl_is_negative_counts_as_it_is():
     """Far draws make log q(z | x) - log p(z) negative; cut off at 0 the bound would be biased."""
     X = np.random.default_rng(0).normal(size=(D, N))
     prior = VampPrior(3)
-    vae = VAEEstimator(K, prior=prior, max_epochs=1, dtype="float64", random_state=0).fit(X)
+    vae = VAEEstimator(
+        K, prior=prior, max_epochs=1, learning_rate=1e-6, dtype="float64", random_state=0
+    ).fit(X)
     noise = torch.full((C, D, K), 3.0, dtype=torch.float64)
     found = OBJECTIVES["elbo"](vae.module_, vae._rows(X)[1], noise, 1.0, 0.0)
     assert found.sums[2] < 0

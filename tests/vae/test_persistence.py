@@ -72,7 +72,7 @@ def rewrite(path, **changes):
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"version": 3}, "is of version 3; this version of the library reads version 2"),
+        ({"version": 2}, "is of version 2; this version of the library reads version 3"),
         ({"format": "sklearn_genmodel.EMMixture"}, "not a sklearn_genmodel.VAEEstimator"),
         ({"params": {"charm": 1}}, "arguments that VAEEstimator does not know: charm"),
         ({"params": {"prior": {"class": "os.system", "arguments": {}}}}, "names 'os.system'"),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.datasets import load_wine
+from sklearn.datasets import load_diabetes, load_iris, load_wine
+from sklearn.decomposition import FactorAnalysis
 
 torch = pytest.importorskip("torch")
 
@@ -298,11 +299,12 @@ def test_callbacks_see_every_epoch_and_may_stop(X):
             return len(self.scores) == 4
 
     recorder = Recorder()
-    vae = VAEEstimator(max_epochs=10, early_stopping=False, random_state=0)
+    arguments = {"max_epochs": 10, "batch_size": 16, "early_stopping": False, "random_state": 0}
+    vae = VAEEstimator(**arguments)
     vae.set_callbacks(recorder).fit(X)
     assert vae.n_iter_ == len(recorder.scores) == 4
     assert_allclose(recorder.scores[-1], vae.score(X))
-    shorter = VAEEstimator(max_epochs=10, early_stopping=False, random_state=0)
+    shorter = VAEEstimator(**arguments)
     for _ in range(2):
         shorter.partial_fit(X)
     assert_allclose(recorder.scores[1], shorter.score(X))
@@ -327,3 +329,37 @@ def test_verbose_says_the_device_and_the_epochs(X, capsys):
     assert "device cpu" in out
     assert "epoch 10, bound -" in out
     assert "11 epochs" in out
+
+
+@pytest.mark.filterwarnings("ignore:FactorAnalysis did not converge")
+@pytest.mark.parametrize("table", [load_iris, load_diabetes], ids=["iris", "diabetes"])
+def test_defaults_on_few_rows_end_no_lower_than_factor_analysis(table):
+    """A hundred rows are one batch: a step an epoch ended two nats per row below it."""
+    X = table().data
+    order = np.random.default_rng(0).permutation(len(X))
+    train, test = X[order[len(X) // 4 :]], X[order[: len(X) // 4]]
+    mean, deviation = train.mean(axis=0), train.std(axis=0)
+    factors = FactorAnalysis(2, tol=1e-6, max_iter=5000).fit((train - mean) / deviation)
+    expected = factors.score((test - mean) / deviation) - np.log(deviation).sum()
+    assert VAEEstimator(random_state=0).fit(train).score(test) > expected - 0.1
+
+
+def test_an_epoch_of_few_rows_makes_ten_steps(X):
+    steps = []
+
+    class Counted(torch.optim.SGD):
+        def step(self, closure=None):
+            steps.append(1)
+            return super().step(closure)
+
+    arguments = {"optimizer": Counted, "early_stopping": False, "random_state": 0}
+    for n_rows, batch_size, n_steps in ((20, 128, 10), (20, 7, 12), (100, 8, 13)):
+        vae = VAEEstimator(max_epochs=3, batch_size=batch_size, **arguments)
+        vae.fit(X[:n_rows])
+        assert (len(steps), vae.n_iter_) == (3 * n_steps, 3)
+        terms = vae.history_[-1]
+        assert_allclose(terms.elbo, terms.reconstruction - terms.kl, rtol=1e-5)
+        assert abs(terms.elbo - vae.elbo(X[:n_rows]).elbo.mean()) < 0.2 * abs(terms.elbo)
+        steps.clear()
+    VAEEstimator(**arguments).partial_fit(X[:20])
+    assert len(steps) == 1
