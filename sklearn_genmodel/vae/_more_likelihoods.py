@@ -20,7 +20,7 @@ from sklearn_genmodel.vae._column_statistics import (
     weighted_sums,
     weighted_variances,
 )
-from sklearn_genmodel.vae._counts import negative_binomial
+from sklearn_genmodel.vae._counts import in_double, negative_binomial
 from sklearn_genmodel.vae._likelihood import (
     FINITE,
     LARGEST_LOG,
@@ -31,6 +31,7 @@ from sklearn_genmodel.vae._likelihood import (
 )
 from sklearn_genmodel.vae._likelihoods import sample_negative_binomial
 from sklearn_genmodel.vae._scale import Scale, bounded
+from sklearn_genmodel.vae._shares import beta
 
 __all__ = ["Beta", "Categorical", "StudentT", "ZeroInflatedNegativeBinomial"]
 
@@ -134,11 +135,14 @@ class Beta(LocationScale):
     """Shares in (0, 1): the decoder gives log-odds of the mean; the scale is the precision."""
 
     support = SHARES
-    filler = 0.5
 
     def features(self, X: Array) -> Array:
         """Log-odds of the shares."""
         return np.log(X) - np.log1p(-X)
+
+    def to_cells(self, X: Array) -> Array:
+        """Log-odds: single precision has few shares near 1."""
+        return self.features(X)
 
     def start(self, X: Array, weights: Array | None) -> Array:
         """Start from the mean m, and the precision by moments: m (1 - m) / variance - 1."""
@@ -149,10 +153,7 @@ class Beta(LocationScale):
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
         """(a - 1) log x + (b - 1) log(1 - x) - log B(a, b)."""
-        a, b = self._shapes(outputs)
-        X = X.clamp(_smallest(X.dtype), 1.0 - 0.5 * torch.finfo(X.dtype).eps)
-        log_beta = torch.lgamma(a) + torch.lgamma(b) - torch.lgamma(a + b)
-        return (a - 1.0) * torch.log(X) + (b - 1.0) * torch.log1p(-X) - log_beta
+        return beta(X, *self._shapes(outputs))
 
     def mean(self, outputs: Any) -> Any:
         """Means."""
@@ -164,9 +165,9 @@ class Beta(LocationScale):
         return np.clip(rng.beta(a, b), SHARES.low, SHARES.high)
 
     def _shapes(self, outputs: Any) -> tuple[Any, Any]:
-        odds, log_precision = self.location_scale(outputs)
-        a = torch.exp(log_precision + functional.logsigmoid(odds))
-        b = torch.exp(log_precision + functional.logsigmoid(-odds))
+        odds, log_precision = map(in_double, self.location_scale(outputs))
+        logs = (log_precision + functional.logsigmoid(sign * odds) for sign in (1.0, -1.0))
+        a, b = map(torch.exp, logs)
         return a, b
 
 
@@ -254,8 +255,3 @@ class Categorical(Likelihood):
     def _log_probs(self, outputs: Any) -> Any:
         weights = outputs[..., self.place].masked_fill(self.shut, -torch.inf)
         return torch.log_softmax(weights, -1)
-
-
-def _smallest(dtype: torch.dtype) -> float:
-    """The smallest positive number."""
-    return torch.finfo(dtype).tiny * torch.finfo(dtype).eps
