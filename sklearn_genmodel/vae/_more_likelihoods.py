@@ -38,6 +38,8 @@ __all__ = ["Beta", "Categorical", "StudentT", "ZeroInflatedNegativeBinomial"]
 Array = NDArray[np.float64]
 
 FIRST_DOF = 10.0
+# A column of shares starts with no smaller coefficient of variation, and no smaller precision.
+LEAST_VARIATION, LEAST_PRECISION = 1e-3, 0.1
 SHARES = Support(
     "a number strictly between 0 and 1", low=np.nextafter(0.0, 1.0), high=np.nextafter(1.0, 0.0)
 )
@@ -146,10 +148,14 @@ class Beta(LocationScale):
 
     def start(self, X: Array, weights: Array | None) -> Array:
         """Start from the mean m, and the precision by moments: m (1 - m) / variance - 1."""
-        mean, variance = weighted_means(X, weights), weighted_variances(X, weights)
-        precision = mean * (1.0 - mean) / np.maximum(variance, 1e-6) - 1.0
-        self.scale.start(torch.as_tensor(np.log(np.clip(precision, 1e-1, 1e4))))
-        return padded(np.log(mean / (1.0 - mean)), self.n_outputs)
+        share, rest = weighted_means(X, weights), weighted_means(1.0 - X, weights)
+        # Of what is smaller and its coefficient of variation, in logs: squares would be 0.
+        small, least = np.where(share < rest, X, 1.0 - X), np.minimum(share, rest)
+        variation = np.maximum(weighted_variances(small / least, weights), LEAST_VARIATION**2)
+        log_sum = np.log1p(-least) - np.log(least) - np.log(variation)
+        log_sum = np.maximum(log_sum, math.log1p(LEAST_PRECISION))
+        self.scale.start(torch.as_tensor(log_sum + np.log1p(-np.exp(-log_sum))))
+        return padded(np.log(share) - np.log(rest), self.n_outputs)
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
         """(a - 1) log x + (b - 1) log(1 - x) - log B(a, b)."""

@@ -257,6 +257,35 @@ def test_shares_near_1_are_as_good_as_near_0(mean, precision, dtype):
         assert_allclose(slopes, [slope_odds, slope_logs], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("mean", [0.3, 1e-3, 1e-6, 1e-12, 1e-300])
+def test_a_column_of_shares_starts_at_its_precision(mean):
+    """Draws of a coefficient of variation of 0.3, as ratios of gammas: scipy's would be 0."""
+    precision = (1.0 - mean) / (0.3**2 * mean) - 1.0
+    rng, shapes = np.random.default_rng(0), np.multiply([mean, 1.0 - mean], precision)
+    parts = rng.gamma(shapes, size=(2000, 2))
+    X = parts[:, :1] / parts.sum(axis=1, keepdims=True)
+    likelihood = LIKELIHOODS["beta"](1, "learned").double()
+    odds = likelihood.start(X, None)
+    assert_allclose(likelihood.scale.log_unit, np.log(precision), atol=0.15)
+    assert_allclose(odds, np.log(mean) - np.log1p(-mean), atol=0.05)
+    if mean > 1e-4:
+        mirrored = LIKELIHOODS["beta"](1, "learned").double()
+        assert_allclose(mirrored.start(1.0 - X, None), -odds, rtol=1e-9)
+        assert_allclose(mirrored.scale.log_unit, likelihood.scale.log_unit, rtol=1e-9)
+
+
+def test_small_shares_are_fitted():
+    """As well as the distribution that they were drawn from, and those near 1 as those near 0."""
+    mean, precision = 1e-5, 1.1e6
+    truth = stats.beta(mean * precision, (1.0 - mean) * precision)
+    X = truth.rvs((500, 3), random_state=0)
+    expected = truth.logpdf(X).sum(axis=1).mean()
+    for rows in (X, 1.0 - X):
+        vae = VAEEstimator(1, likelihood="beta", max_epochs=30, random_state=0).fit(rows)
+        assert abs(vae.score(rows) - expected) < 0.15
+        assert abs(vae.history_[-1].elbo - vae.elbo(rows).elbo.mean()) < 0.05
+
+
 @pytest.mark.parametrize("name", list(LIKELIHOODS))
 def test_a_start_sees_a_weight_as_repeated_rows(name):
     rng = np.random.default_rng(0)
