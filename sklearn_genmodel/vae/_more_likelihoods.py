@@ -172,8 +172,10 @@ class Beta(LocationScale):
 
     def _shapes(self, outputs: Any) -> tuple[Any, Any]:
         odds, log_precision = map(in_double, self.location_scale(outputs))
+        # Of shapes beyond these the digamma function or the sum is infinite.
+        limit = 0.97 * math.log(torch.finfo(odds.dtype).max)
         logs = (log_precision + functional.logsigmoid(sign * odds) for sign in (1.0, -1.0))
-        a, b = map(torch.exp, logs)
+        a, b = (torch.exp(log.clamp(-limit, limit)) for log in logs)
         return a, b
 
 

@@ -226,6 +226,9 @@ def test_shares_may_be_as_small_as_numbers_are():
     skewed = likelihood.log_prob(given[:2], torch.full((2, 1), -1.0).double())
     a, b = 2.0 * expit(-1.0), 2.0 * expit(1.0)
     assert_allclose(skewed, stats.beta(a, b).logpdf(X[:2]), rtol=1e-12)
+    for scale in ("unit", "learned", "network"):
+        vae = VAEEstimator(1, likelihood="beta", decoder_scale=scale, max_epochs=3, random_state=0)
+        assert np.isfinite(vae.fit(np.full((60, 3), 5e-324)).elbo(X * np.ones(3)).elbo).all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
