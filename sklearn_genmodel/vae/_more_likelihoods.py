@@ -13,6 +13,8 @@ from torch.nn import functional
 
 from sklearn_genmodel.families import COUNTS, Support
 from sklearn_genmodel.vae._column_statistics import (
+    extra_zeros,
+    failures,
     log_means,
     robust_deviations,
     weighted_means,
@@ -37,7 +39,7 @@ __all__ = ["Beta", "Categorical", "StudentT", "ZeroInflatedNegativeBinomial"]
 
 Array = NDArray[np.float64]
 
-FIRST_DOF = 10.0
+FIRST_DOF, LEAST_EXTRA = 10.0, 0.1
 # A column of shares starts with no smaller coefficient of variation, and no smaller precision.
 LEAST_VARIATION, LEAST_PRECISION = 1e-3, 0.1
 SHARES = Support(
@@ -105,10 +107,14 @@ class ZeroInflatedNegativeBinomial(Likelihood):
         return np.log1p(X)
 
     def start(self, X: Array, weights: Array | None) -> Array:
-        """Start from the mean of every column, and few extra zeros."""
-        outputs = padded(log_means(X, weights), self.n_outputs)
-        outputs[self.n_features : 2 * self.n_features] = -2.0
-        return outputs
+        """Start from the zeros that moments do not explain, and the mean and r of the others."""
+        extra = extra_zeros(X, weights)
+        r = failures(weighted_means(X, weights), weighted_variances(X, weights), extra)
+        self.scale.start(torch.as_tensor(np.log(r)))
+        # The decoder may find that rows differ in what was no extra zero on the whole.
+        share = np.maximum(extra, LEAST_EXTRA)
+        outputs = log_means(X, weights) - np.log1p(-extra), np.log(share) - np.log1p(-share)
+        return padded(np.concatenate(outputs), self.n_outputs)
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
         """log(w [x = 0] + (1 - w) NB(x)), with w = sigmoid(odds)."""
