@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 __all__ = [
     "ROUNDING",
@@ -15,6 +16,7 @@ __all__ = [
     "locations",
     "log_means",
     "robust_deviations",
+    "tail_dofs",
     "units",
     "weighted_means",
     "weighted_medians",
@@ -30,6 +32,8 @@ ROUNDING = 8.0 * float(np.finfo(np.float64).eps)
 NORMAL_RANGE = 3.2897072539029435
 # A share of a column's deviation that is no spread of its own.
 ALIKE = 1e-6
+# There is no mean at 1.
+LEAST_DOF = 1.2
 # Counts start with a variance of at least 1.01 times the mean, and with r within these.
 LEAST_EXCESS, FAILURES = 1e-2, (1e-2, 1e3)
 # Of the moments of counts with extra zeros, which near their solution from above.
@@ -96,6 +100,30 @@ def robust_deviations(X: Array, weights: Array | None = None) -> Array:
     low, high = _quantiles(X, [0.05, 0.95], weights) / NORMAL_RANGE
     whole = deviations(X, weights)
     return np.where(high - low > ALIKE * whole, np.minimum(high - low, whole), whole)
+
+
+def tail_dofs(X: Array, weights: Array | None, most: float) -> Array:
+    """Degrees of freedom of a t distribution with nine tenths and a half of every column.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    weights : ndarray of shape (n_samples,) or None
+    most : float
+        Also of columns half of which are alike.
+
+    Returns
+    -------
+    dofs : ndarray of shape (n_features,)
+        Not below 1.2.
+    """
+    low, first, third, high = _quantiles(X, [0.05, 0.25, 0.75, 0.95], weights)
+    dofs = np.geomspace(most, LEAST_DOF, 100)
+    ratios = stdtrit(dofs, 0.95) / stdtrit(dofs, 0.75)
+    half = third - first
+    varies = half > ALIKE * deviations(X, weights)
+    found = np.interp((high - low) / np.where(varies, half, 1.0), ratios, dofs)
+    return np.where(varies, found, most)
 
 
 def locations(X: Array, weights: Array | None, robust: NDArray[np.bool_]) -> Array:

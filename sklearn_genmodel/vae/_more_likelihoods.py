@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
 from torch import nn
 from torch.nn import functional
 
@@ -17,6 +18,7 @@ from sklearn_genmodel.vae._column_statistics import (
     failures,
     log_means,
     robust_deviations,
+    tail_dofs,
     weighted_means,
     weighted_medians,
     weighted_sums,
@@ -64,8 +66,13 @@ class StudentT(LocationScale):
         return robust_deviations(features, weights)
 
     def start(self, X: Array, weights: Array | None) -> Array:
-        """Start from the median and nine tenths of every column."""
-        self.scale.start(torch.as_tensor(np.log(robust_deviations(X, weights))))
+        """Start from the median, and from nine tenths of every column beside half of it."""
+        dof = tail_dofs(X, weights, most=FIRST_DOF)
+        with torch.no_grad():
+            self.raw_dof.copy_(torch.as_tensor(np.log(dof - 1.0)))
+        # Nine tenths of a normal are to be those of a t distribution.
+        deviation = robust_deviations(X, weights) * (ndtri(0.95) / stdtrit(dof, 0.95))
+        self.scale.start(torch.as_tensor(np.log(deviation)))
         return padded(weighted_medians(X, weights), self.n_outputs)
 
     def log_prob(self, X: Any, outputs: Any) -> Any:

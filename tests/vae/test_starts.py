@@ -53,3 +53,25 @@ def test_counts_with_extra_zeros_are_fitted_as_well_as_what_drew_them():
     name = "zero_inflated_negative_binomial"
     vae = VAEEstimator(1, likelihood=name, max_epochs=40, random_state=0).fit(X)
     assert abs(vae.score(X) - expected) < 0.15
+
+
+@pytest.mark.parametrize("dof", [1.5, 3.0, 8.0, 1e3])
+def test_heavy_tails_start_where_they_are(dof):
+    """Degrees of freedom, up to 10, and the scale that goes with them."""
+    X = stats.t(dof, 3.0, 2.0).rvs((20_000, 1), random_state=0)
+    likelihood = LIKELIHOODS["student_t"](1, "learned")
+    assert_allclose(likelihood.start(X, np.ones(len(X))), 3.0, atol=0.1)
+    assert_allclose(likelihood.dof().detach(), min(dof, 10.0), rtol=0.15)
+    assert_allclose(likelihood.scale.log_unit, np.log(2.0), atol=0.12)
+    # Half of a column may be alike.
+    X[np.random.default_rng(0).random(len(X)) < 0.6] = 3.0
+    likelihood.start(X, None)
+    assert_allclose(likelihood.dof().detach(), 10.0, rtol=0.1)
+
+
+@pytest.mark.parametrize("dof", [1.5, 3.0])
+def test_heavy_tails_are_fitted_as_well_as_what_drew_them(dof):
+    truth = stats.t(dof, 3.0, 2.0)
+    X = truth.rvs((1000, 3), random_state=0)
+    vae = VAEEstimator(1, likelihood="student_t", max_epochs=60, random_state=0).fit(X)
+    assert abs(vae.score(X) - truth.logpdf(X).sum(axis=1).mean()) < 0.1
