@@ -176,8 +176,7 @@ class Columns(Product):
 
     def for_table(self, table: Table) -> Family:
         """Find the columns of every group, and let its family see them."""
-        self._check_names()
-        chosen = [_positions(name, key, table) for name, _, key in self.groups]
+        chosen = self.positions(table)
         parts = [(name, resolve_family(family)) for name, family, _ in self.groups]
         for name, family in parts:
             if family.ordered:
@@ -185,17 +184,22 @@ class Columns(Product):
                     f"Group {name!r} has a family for every component: pass a list of Columns, one "
                     "for each component, as the family of the mixture."
                 )
-        left = sorted(set(range(len(table.names))) - set(chain.from_iterable(chosen)))
-        if left:
-            parts.append(("remainder", self._remainder_family(table, left)))
-            chosen.append(tuple(left))
-        _check_disjoint([name for name, _ in parts], chosen, table)
+        if "remainder" in chosen:
+            parts.append(("remainder", self._remainder_family(table, chosen["remainder"])))
+        _check_disjoint(chosen, table)
         return Columns(
             [
-                (name, family.for_table(table.select(positions)), positions)
-                for (name, family), positions in zip(parts, chosen, strict=True)
+                (name, family.for_table(table.select(chosen[name])), chosen[name])
+                for name, family in parts
             ]
         )
+
+    def positions(self, table: Table) -> dict[str, tuple[int, ...]]:
+        """Positions of the columns of every group, and of the remainder if there are any."""
+        self._check_names()
+        chosen = {name: _positions(name, key, table) for name, _, key in self.groups}
+        left = set(range(len(table.names))) - set(chain.from_iterable(chosen.values()))
+        return chosen | ({"remainder": tuple(sorted(left))} if left else {})
 
     def for_rows(self, X: Array, sample_weight: Array | None, n_components: int) -> Family:
         """Let every group see its rows."""
@@ -216,7 +220,7 @@ class Columns(Product):
         """Columns of other groups."""
         return Columns([(part.name, part.family, tuple(part.columns.tolist())) for part in parts])
 
-    def _remainder_family(self, table: Table, left: list[int]) -> Family:
+    def _remainder_family(self, table: Table, left: tuple[int, ...]) -> Family:
         if isinstance(self.remainder, Family):
             return self.remainder
         if self.remainder == "drop":
@@ -257,9 +261,9 @@ def _positions(name: str, key: Any, table: Table) -> tuple[int, ...]:
     return tuple(int(position) for position in positions)
 
 
-def _check_disjoint(names: list[str], chosen: list[tuple[int, ...]], table: Table) -> None:
+def _check_disjoint(chosen: dict[str, tuple[int, ...]], table: Table) -> None:
     owner: dict[int, str] = {}
-    for name, positions in zip(names, chosen, strict=True):
+    for name, positions in chosen.items():
         for position in positions:
             if position in owner:
                 raise ValueError(

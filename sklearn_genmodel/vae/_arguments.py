@@ -14,7 +14,7 @@ from sklearn_genmodel.vae._networks import ACTIVATIONS
 from sklearn_genmodel.vae._objectives import OBJECTIVES
 from sklearn_genmodel.vae._optimizers import OPTIMIZERS
 from sklearn_genmodel.vae._priors import MixturePrior, Prior, StandardNormal
-from sklearn_genmodel.vae._tables import check_likelihood, kinds_of_columns
+from sklearn_genmodel.vae._tables import check_likelihood, kinds_asked_for, kinds_of_columns
 
 __all__ = ["check_arguments", "check_continued", "resolve_prior"]
 
@@ -55,13 +55,15 @@ def check_arguments(vae: Any) -> None:
     _check_hidden("decoder", vae.decoder)
 
 
-def check_continued(vae: Any) -> None:
+def check_continued(vae: Any, X: Any) -> None:
     """Check that training can go on from the model of the last fit.
 
     Parameters
     ----------
     vae : VAEEstimator
         Fitted before.
+    X : array-like or frame of shape (n_samples, n_features)
+        What the columns of a `Columns` are looked up in.
 
     Raises
     ------
@@ -71,7 +73,7 @@ def check_continued(vae: Any) -> None:
     last = dict(vae.module_.arguments)
     now = {name: getattr(vae, name) for name in last}
     last["likelihood"] = kinds_of_columns(vae.module_.likelihood)
-    now["likelihood"] = kinds_of_columns(vae.likelihood)
+    now["likelihood"] = kinds_asked_for(vae, X)
     for name, value in last.items():
         if not _same(value, now[name]):
             raise ValueError(

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 __all__ = [
     "ROUNDING",
     "deviations",
+    "extra_zeros",
+    "failures",
     "locations",
     "log_means",
     "robust_deviations",
+    "tail_dofs",
     "units",
     "weighted_means",
     "weighted_medians",
@@ -26,6 +32,12 @@ ROUNDING = 8.0 * float(np.finfo(np.float64).eps)
 NORMAL_RANGE = 3.2897072539029435
 # A share of a column's deviation that is no spread of its own.
 ALIKE = 1e-6
+# There is no mean at 1.
+LEAST_DOF = 1.2
+# Counts start with a variance of at least 1.01 times the mean, and with r within these.
+LEAST_EXCESS, FAILURES = 1e-2, (1e-2, 1e3)
+# Of the moments of counts with extra zeros, which near their solution from above.
+N_PASSES = 30
 
 
 def weighted_sums(X: Array, weights: Array | None = None) -> tuple[Array, Array]:
@@ -90,6 +102,30 @@ def robust_deviations(X: Array, weights: Array | None = None) -> Array:
     return np.where(high - low > ALIKE * whole, np.minimum(high - low, whole), whole)
 
 
+def tail_dofs(X: Array, weights: Array | None, most: float) -> Array:
+    """Degrees of freedom of a t distribution with nine tenths and a half of every column.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    weights : ndarray of shape (n_samples,) or None
+    most : float
+        Also of columns half of which are alike.
+
+    Returns
+    -------
+    dofs : ndarray of shape (n_features,)
+        Not below 1.2.
+    """
+    low, first, third, high = _quantiles(X, [0.05, 0.25, 0.75, 0.95], weights)
+    dofs = np.geomspace(most, LEAST_DOF, 100)
+    ratios = stdtrit(dofs, 0.95) / stdtrit(dofs, 0.75)
+    half = third - first
+    varies = half > ALIKE * deviations(X, weights)
+    found = np.interp((high - low) / np.where(varies, half, 1.0), ratios, dofs)
+    return np.where(varies, found, most)
+
+
 def locations(X: Array, weights: Array | None, robust: NDArray[np.bool_]) -> Array:
     """Mean of every column, or its median where outliers are expected."""
     values = weighted_means(X, weights)
@@ -108,6 +144,44 @@ def log_means(X: Array, weights: Array | None = None) -> Array:
     """Log of the mean of every column, finite for columns of zeros; see `weighted_sums`."""
     sums, counts = weighted_sums(X, weights)
     return np.asarray(np.log((sums + 0.5) / (counts + 0.5)))
+
+
+def failures(means: Array, variances: Array, extra: Any = 0.0) -> Array:
+    """Number of failures r of negative binomial columns, by moments; 100 for columns of zeros.
+
+    Parameters
+    ----------
+    means, variances : ndarray of shape (n_features,)
+    extra : float or ndarray of shape (n_features,)
+        Share of extra zeros among the cells, which have no part in E[x (x - 1)] / E[x].
+
+    Returns
+    -------
+    r : ndarray of shape (n_features,)
+    """
+    positive = np.where(means > 0, means, 1.0)
+    own = positive / (1.0 - extra)
+    # own (1 + 1 / r) = E[x (x - 1)] / E[x] = mean + variance / mean - 1
+    excess = (positive - own + variances / positive - 1.0) / own
+    r = np.clip(1.0 / np.maximum(excess, LEAST_EXCESS / own), *FAILURES)
+    # Of zeros alone any r is an answer; a small one would leave the mean free to grow.
+    return np.where(means > 0, r, 100.0)
+
+
+def extra_zeros(X: Array, weights: Array | None = None) -> Array:
+    """Share of zeros in every column that a negative binomial of its moments does not explain."""
+    means, variances = weighted_means(X, weights), weighted_variances(X, weights)
+    zeros = weighted_means(np.where(np.isnan(X), np.nan, X == 0.0), weights)
+    zeros, positive = np.where(means > 0, zeros, 0.0), np.where(means > 0, means, 1.0)
+    # Of more the others would vary less than Poisson's, for which this is the share.
+    ratios = means + variances / positive - 1.0
+    most = np.clip(1.0 - positive / np.maximum(ratios, 1e-9 * positive), 0.0, zeros)
+    extra = most
+    for _ in range(N_PASSES):
+        r = failures(means, variances, extra)
+        explained = np.exp(-r * np.log1p(means / (1.0 - extra) / r))
+        extra = np.clip((zeros - explained) / np.maximum(1.0 - explained, 1e-300), 0.0, most)
+    return extra
 
 
 def _quantiles(X: Array, levels: list[float], weights: Array | None) -> Array:

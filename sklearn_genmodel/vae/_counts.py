@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-__all__ = ["negative_binomial", "poisson"]
+__all__ = ["in_double", "negative_binomial", "poisson"]
 
 
 def poisson(X: Any, log_rate: Any) -> Any:
@@ -33,7 +33,7 @@ def poisson(X: Any, log_rate: Any) -> Any:
     log_prob : tensor
     """
     # Of a count of 0 the terms are 0 and -e^t + 1 with t = log rate.
-    positive = _in_double(X).clamp(min=1.0)
+    positive = in_double(X).clamp(min=1.0)
     logs = torch.log(positive)
     constant = torch.lgamma(positive + 1.0) - positive * logs + positive
     t = log_rate - logs.to(X.dtype)
@@ -55,13 +55,13 @@ def negative_binomial(X: Any, log_mean: Any, log_r: Any) -> Any:
     -------
     log_prob : tensor
     """
-    x, exact_r = _in_double(X), torch.exp(_in_double(log_r))
+    x, exact_r = in_double(X), torch.exp(in_double(log_r))
     choices = torch.lgamma(x + exact_r) - torch.lgamma(exact_r) - torch.lgamma(x + 1.0)
     log_odds = log_mean - log_r
     successes = X * functional.logsigmoid(log_odds)
     return choices.to(X.dtype) + successes - torch.exp(log_r) * functional.softplus(log_odds)
 
 
-def _in_double(values: Any) -> Any:
+def in_double(values: Any) -> Any:
     """In double precision, where the device has it."""
     return values if values.device.type == "mps" else values.double()

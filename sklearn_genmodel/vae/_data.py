@@ -172,7 +172,7 @@ def make_rows(
     alike = features is X and all(map(np.array_equal, scaling[:2], scaling[2:4]))
     if alike and is_complete and not scaling.squashed.any():
         return Rows(on_device, on_device, None, on_device_weights)
-    cells = np.where(missing, likelihood.filler, scaling.to_model(X))
+    cells = np.where(missing, 0.0, likelihood.to_cells(scaling.to_model(X)))
     mask = None if is_complete else _tensor(~missing, like)
     return Rows(on_device, _tensor(cells, like), mask, on_device_weights)
 

@@ -199,7 +199,7 @@ class TrainedByGradients(LatentGeneration):
         if is_new:
             family, rows = read_training_rows(self, X)
         else:
-            check_continued(self)
+            check_continued(self, X)
             family, rows = self._family, read_rows(self, X, self._family, None)
         weights = check_weights(sample_weight, len(rows))
         if weights is not None and not weights.all():

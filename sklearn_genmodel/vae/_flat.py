@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from sklearn_genmodel.vae._module import VAEModule
+
 __all__ = ["FlatParameters"]
 
 
@@ -15,23 +17,25 @@ class _Run(NamedTuple):
 
     start: int
     end: int
-    is_matrix: bool
+    decays: bool
 
 
 class FlatParameters:
     """Two vectors of which a module's parameters and gradients become views.
 
     One vector is clipped, stepped, copied and zeroed in one call, whatever the network. Matrices
-    come first, so that weight decay can spare biases and scales. Parameters that are frozen have
-    their place, and a gradient of zeros, but no optimiser sees them.
+    come first, those of encoder and decoder before others, so that weight decay can spare what is
+    behind: biases, scales, and all that a prior has. Parameters that are frozen have their place,
+    and a gradient of zeros, but no optimiser sees them.
 
     Parameters
     ----------
-    module : torch.nn.Module
+    module : VAEModule
         Changed in place: its parameters keep their values and become views.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: VAEModule) -> None:
+        networks = {id(p) for net in (module.encoder, module.decoder) for p in net.parameters()}
         parameters = sorted(module.parameters(), key=lambda parameter: parameter.ndim < 2)
         with torch.no_grad():
             self.vector = torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
@@ -43,7 +47,8 @@ class FlatParameters:
             parameter.data = self.vector[start:end].view(parameter.shape)
             parameter.grad = self.gradient[start:end].view(parameter.shape)
             if parameter.requires_grad and end > start:
-                self.runs.append(_Run(start, end, is_matrix=parameter.ndim >= 2))
+                decays = parameter.ndim >= 2 and id(parameter) in networks
+                self.runs.append(_Run(start, end, decays))
             start = end
         self.buffers = list(module.buffers())
 
@@ -56,7 +61,7 @@ class FlatParameters:
             )
         if weight_decay == 0:
             return [self._group(self.runs, 0.0)]
-        decayed, spared = ([r for r in self.runs if r.is_matrix is kind] for kind in (True, False))
+        decayed, spared = ([r for r in self.runs if r.decays is kind] for kind in (True, False))
         groups = [self._group(decayed, weight_decay), self._group(spared, 0.0)]
         return [group for group in groups if group["params"]]
 

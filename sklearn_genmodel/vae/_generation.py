@@ -16,7 +16,9 @@ from sklearn_genmodel.vae._build import Model, inference_model
 from sklearn_genmodel.vae._data import make_rows
 from sklearn_genmodel.vae._inference import LatentInference
 from sklearn_genmodel.vae._likelihood import to_array
+from sklearn_genmodel.vae._scoring import decoded
 from sklearn_genmodel.vae._tables import rows_like_those_fitted
+from sklearn_genmodel.vae._threads import computes_alone, over_chunks
 
 __all__ = ["LatentGeneration"]
 
@@ -59,7 +61,7 @@ class LatentGeneration(LatentInference):
         check_is_fitted(self, "module_")
         model = inference_model(self.module_, self._scaling)
         Z = np.array(Z, dtype=np.float64)
-        n_latent = model.module.n_latent
+        module, n_latent = model.module, model.module.n_latent
         if Z.ndim != 2 or Z.shape[1] != n_latent or not len(Z):
             raise ValueError(
                 f"Latents have shape {Z.shape}, expected (n_samples, {n_latent}) as `transform` "
@@ -67,9 +69,7 @@ class LatentGeneration(LatentInference):
             )
         if not np.isfinite(Z).all():
             raise ValueError(f"Latents of row {np.argwhere(~np.isfinite(Z))[0, 0]} are not finite.")
-        with torch.inference_mode():
-            outputs = model.module.decode(_on_device(Z, model))
-            cells = to_array(model.module.likelihood.mean(outputs))
+        cells = to_array(decoded(module, _on_device(Z, model), module.likelihood.mean))
         return rows_like_those_fitted(model.scaling.to_data(cells), self._family, None)
 
     def sample(
@@ -97,9 +97,14 @@ class LatentGeneration(LatentInference):
         if return_mean:
             return self.inverse_transform(Z)
         model = inference_model(self.module_, self._scaling)
-        with torch.inference_mode():
-            outputs = model.module.decode(_on_device(Z, model))
-            cells = model.module.likelihood.sample(outputs, rng)
+        module = model.module
+        outputs = decoded(module, _on_device(Z, model), lambda outputs: outputs)
+        # All at once: in blocks, distributions that draw twice would draw other numbers.
+        (cells,) = over_chunks(
+            lambda outputs: module.likelihood.sample(outputs, rng),
+            [outputs],
+            alone=computes_alone(module),
+        )
         return rows_like_those_fitted(model.scaling.to_data(cells), self._family, self._schema)
 
     def interpolate(self, first: Any, last: Any, n_steps: int = 10) -> Array:

@@ -45,8 +45,6 @@ class Likelihood(nn.Module):
     has_outliers : bool or ndarray of shape (n_features,)
         Whether columns are standardised by nine tenths of them, and squashed for the encoder: an
         outlier neither hides the other rows nor is sent far away.
-    filler : float or ndarray of shape (n_features,)
-        Stands in for a missing cell; its density is computed and dropped.
     n_outputs : int
         How many numbers the decoder must give.
     """
@@ -54,7 +52,6 @@ class Likelihood(nn.Module):
     support: ClassVar[Support]
     rescaled: Any = False
     has_outliers: Any = False
-    filler: Any = 0.0
 
     def __init__(self, n_features: int, scale: str | float) -> None:
         super().__init__()
@@ -85,6 +82,10 @@ class Likelihood(nn.Module):
         """What the encoder is given for rows in the units of the data, before standardising."""
         return X
 
+    def to_cells(self, X: Array) -> Array:
+        """What `log_prob` is given for columns in the units of the model."""
+        return X
+
     def spread(self, features: Array, weights: Array | None) -> Array:
         """By what the encoder's inputs are divided when they are standardised."""
         return deviations(features, weights)
@@ -106,7 +107,10 @@ class Likelihood(nn.Module):
         raise NotImplementedError
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
-        """Log-density of every cell, in nats: (..., n_rows, n_features)."""
+        """Log-density of every cell, in nats: (..., n_rows, n_features).
+
+        Where a cell is missing X, which `to_cells` made, is 0, and what this returns is dropped.
+        """
         raise NotImplementedError
 
     def row_log_prob(self, X: Any, outputs: Any, mask: Any) -> Any:

@@ -14,6 +14,7 @@ from sklearn_genmodel.families import BINARY, COUNTS
 from sklearn_genmodel.families._numerics._poisson_draws import poisson_draws
 from sklearn_genmodel.vae._column_statistics import (
     deviations,
+    failures,
     log_means,
     weighted_means,
     weighted_sums,
@@ -156,10 +157,7 @@ class NegativeBinomial(LocationScale):
     def start(self, X: Array, weights: Array | None) -> Array:
         """Start from the mean, and r by moments: mean^2 / (variance - mean)."""
         mean, variance = weighted_means(X, weights), weighted_variances(X, weights)
-        excess = np.maximum(variance - mean, 1e-2 * mean + 1e-6)
-        # Of zeros alone any r is an answer; a small one would leave the mean free to grow.
-        r = np.where(mean > 0, np.clip(mean**2 / excess, 1e-2, 1e2), 1e2)
-        self.scale.start(torch.as_tensor(np.log(r)))
+        self.scale.start(torch.as_tensor(np.log(failures(mean, variance))))
         return padded(log_means(X, weights), self.n_outputs)
 
     def log_prob(self, X: Any, outputs: Any) -> Any:

@@ -39,9 +39,8 @@ class Mixed(Likelihood):
         self.parts = nn.ModuleList(parts)
         self.columns = [np.asarray(positions, dtype=np.intp) for positions in columns]
         self.n_outputs = sum(part.n_outputs for part in parts)
-        self.rescaled = self._by_column("rescaled", fill=False)
-        self.has_outliers = self._by_column("has_outliers", fill=False)
-        self.filler = self._by_column("filler", fill=0.0)
+        self.rescaled = self._by_column("rescaled")
+        self.has_outliers = self._by_column("has_outliers")
 
     @property
     def inputs_with_outliers(self) -> NDArray[np.bool_]:
@@ -60,6 +59,13 @@ class Mixed(Likelihood):
     def features(self, X: Array) -> Array:
         """Those of the parts, one after the other."""
         return np.concatenate([part.features(X[:, cols]) for part, cols in self._placed()], axis=1)
+
+    def to_cells(self, X: Array) -> Array:
+        """Those of the parts, in the places of their columns."""
+        cells = X.copy()
+        for part, positions in self._placed():
+            cells[:, positions] = part.to_cells(X[:, positions])
+        return cells
 
     def spread(self, features: Array, weights: Array | None) -> Array:
         """As every part divides its own."""
@@ -129,8 +135,8 @@ class Mixed(Likelihood):
         for (part, positions), block in zip(self._placed(), own, strict=True):
             yield part, positions, block
 
-    def _by_column(self, name: str, *, fill: Any) -> NDArray[Any]:
-        values = np.full(self.n_features, fill)
+    def _by_column(self, name: str) -> NDArray[np.bool_]:
+        values = np.zeros(self.n_features, dtype=bool)
         for part, positions in self._placed():
             values[positions] = getattr(part, name)
         return values

@@ -8,19 +8,23 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
 from torch import nn
 from torch.nn import functional
 
 from sklearn_genmodel.families import COUNTS, Support
 from sklearn_genmodel.vae._column_statistics import (
+    extra_zeros,
+    failures,
     log_means,
     robust_deviations,
+    tail_dofs,
     weighted_means,
     weighted_medians,
     weighted_sums,
     weighted_variances,
 )
-from sklearn_genmodel.vae._counts import negative_binomial
+from sklearn_genmodel.vae._counts import in_double, negative_binomial
 from sklearn_genmodel.vae._likelihood import (
     FINITE,
     LARGEST_LOG,
@@ -31,12 +35,15 @@ from sklearn_genmodel.vae._likelihood import (
 )
 from sklearn_genmodel.vae._likelihoods import sample_negative_binomial
 from sklearn_genmodel.vae._scale import Scale, bounded
+from sklearn_genmodel.vae._shares import beta
 
 __all__ = ["Beta", "Categorical", "StudentT", "ZeroInflatedNegativeBinomial"]
 
 Array = NDArray[np.float64]
 
-FIRST_DOF = 10.0
+FIRST_DOF, LEAST_EXTRA = 10.0, 0.1
+# A column of shares starts with no smaller coefficient of variation, and no smaller precision.
+LEAST_VARIATION, LEAST_PRECISION = 1e-3, 0.1
 SHARES = Support(
     "a number strictly between 0 and 1", low=np.nextafter(0.0, 1.0), high=np.nextafter(1.0, 0.0)
 )
@@ -59,8 +66,13 @@ class StudentT(LocationScale):
         return robust_deviations(features, weights)
 
     def start(self, X: Array, weights: Array | None) -> Array:
-        """Start from the median and nine tenths of every column."""
-        self.scale.start(torch.as_tensor(np.log(robust_deviations(X, weights))))
+        """Start from the median, and from nine tenths of every column beside half of it."""
+        dof = tail_dofs(X, weights, most=FIRST_DOF)
+        with torch.no_grad():
+            self.raw_dof.copy_(torch.as_tensor(np.log(dof - 1.0)))
+        # Nine tenths of a normal are to be those of a t distribution.
+        deviation = robust_deviations(X, weights) * (ndtri(0.95) / stdtrit(dof, 0.95))
+        self.scale.start(torch.as_tensor(np.log(deviation)))
         return padded(weighted_medians(X, weights), self.n_outputs)
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
@@ -102,10 +114,14 @@ class ZeroInflatedNegativeBinomial(Likelihood):
         return np.log1p(X)
 
     def start(self, X: Array, weights: Array | None) -> Array:
-        """Start from the mean of every column, and few extra zeros."""
-        outputs = padded(log_means(X, weights), self.n_outputs)
-        outputs[self.n_features : 2 * self.n_features] = -2.0
-        return outputs
+        """Start from the zeros that moments do not explain, and the mean and r of the others."""
+        extra = extra_zeros(X, weights)
+        r = failures(weighted_means(X, weights), weighted_variances(X, weights), extra)
+        self.scale.start(torch.as_tensor(np.log(r)))
+        # The decoder may find that rows differ in what was no extra zero on the whole.
+        share = np.maximum(extra, LEAST_EXTRA)
+        outputs = log_means(X, weights) - np.log1p(-extra), np.log(share) - np.log1p(-share)
+        return padded(np.concatenate(outputs), self.n_outputs)
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
         """log(w [x = 0] + (1 - w) NB(x)), with w = sigmoid(odds)."""
@@ -134,25 +150,29 @@ class Beta(LocationScale):
     """Shares in (0, 1): the decoder gives log-odds of the mean; the scale is the precision."""
 
     support = SHARES
-    filler = 0.5
 
     def features(self, X: Array) -> Array:
         """Log-odds of the shares."""
         return np.log(X) - np.log1p(-X)
 
+    def to_cells(self, X: Array) -> Array:
+        """Log-odds: single precision has few shares near 1."""
+        return self.features(X)
+
     def start(self, X: Array, weights: Array | None) -> Array:
         """Start from the mean m, and the precision by moments: m (1 - m) / variance - 1."""
-        mean, variance = weighted_means(X, weights), weighted_variances(X, weights)
-        precision = mean * (1.0 - mean) / np.maximum(variance, 1e-6) - 1.0
-        self.scale.start(torch.as_tensor(np.log(np.clip(precision, 1e-1, 1e4))))
-        return padded(np.log(mean / (1.0 - mean)), self.n_outputs)
+        share, rest = weighted_means(X, weights), weighted_means(1.0 - X, weights)
+        # Of what is smaller and its coefficient of variation, in logs: squares would be 0.
+        small, least = np.where(share < rest, X, 1.0 - X), np.minimum(share, rest)
+        variation = np.maximum(weighted_variances(small / least, weights), LEAST_VARIATION**2)
+        log_sum = np.log1p(-least) - np.log(least) - np.log(variation)
+        log_sum = np.maximum(log_sum, math.log1p(LEAST_PRECISION))
+        self.scale.start(torch.as_tensor(log_sum + np.log1p(-np.exp(-log_sum))))
+        return padded(np.log(share) - np.log(rest), self.n_outputs)
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
         """(a - 1) log x + (b - 1) log(1 - x) - log B(a, b)."""
-        a, b = self._shapes(outputs)
-        X = X.clamp(_smallest(X.dtype), 1.0 - 0.5 * torch.finfo(X.dtype).eps)
-        log_beta = torch.lgamma(a) + torch.lgamma(b) - torch.lgamma(a + b)
-        return (a - 1.0) * torch.log(X) + (b - 1.0) * torch.log1p(-X) - log_beta
+        return beta(X, *self._shapes(outputs))
 
     def mean(self, outputs: Any) -> Any:
         """Means."""
@@ -164,9 +184,11 @@ class Beta(LocationScale):
         return np.clip(rng.beta(a, b), SHARES.low, SHARES.high)
 
     def _shapes(self, outputs: Any) -> tuple[Any, Any]:
-        odds, log_precision = self.location_scale(outputs)
-        a = torch.exp(log_precision + functional.logsigmoid(odds))
-        b = torch.exp(log_precision + functional.logsigmoid(-odds))
+        odds, log_precision = map(in_double, self.location_scale(outputs))
+        # Of shapes beyond these the digamma function or the sum is infinite.
+        limit = 0.97 * math.log(torch.finfo(odds.dtype).max)
+        logs = (log_precision + functional.logsigmoid(sign * odds) for sign in (1.0, -1.0))
+        a, b = (torch.exp(log.clamp(-limit, limit)) for log in logs)
         return a, b
 
 
@@ -254,8 +276,3 @@ class Categorical(Likelihood):
     def _log_probs(self, outputs: Any) -> Any:
         weights = outputs[..., self.place].masked_fill(self.shut, -torch.inf)
         return torch.log_softmax(weights, -1)
-
-
-def _smallest(dtype: torch.dtype) -> float:
-    """The smallest positive number."""
-    return torch.finfo(dtype).tiny * torch.finfo(dtype).eps

@@ -40,7 +40,7 @@ def make_optimizer(optimizer: Any, lr: float, weight_decay: float, flat: FlatPar
         A name of `OPTIMIZERS`, or a factory ``(parameter_groups, lr) -> optimizer``.
     lr : float
     weight_decay : float
-        Of the matrices; decoupled from the gradient in Adam.
+        Of the matrices of encoder and decoder; decoupled from the gradient in Adam.
     flat : FlatParameters
 
     Returns

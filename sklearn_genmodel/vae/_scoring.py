@@ -27,6 +27,7 @@ __all__ = [
     "bound_of_rows",
     "by_blocks",
     "count_active",
+    "decoded",
     "importance_weighted",
     "resampled_outputs",
     "shared_draws",
@@ -205,6 +206,29 @@ def resampled_outputs(module: VAEModule, rows: Rows, n_draws: int, rng: np.rando
         return (module.decode(means + torch.exp(log_scales) * draws),)
 
     return torch.as_tensor(by_blocks(module, rows, n_draws, outputs, in_turn=True)[0])
+
+
+def decoded(module: VAEModule, Z: Any, function: Callable[[Any], Any]) -> Any:
+    """Apply a function to the decoder's outputs for blocks of latents, and join what it returns.
+
+    Parameters
+    ----------
+    module : VAEModule
+    Z : tensor of shape (n_rows, n_latent)
+    function : callable
+        From outputs (n_rows, n_outputs) to values of as many rows.
+
+    Returns
+    -------
+    values : tensor
+    """
+
+    @torch.inference_mode()
+    def values(block: Any) -> Any:
+        return function(module.decode(block))
+
+    size = max(1, CELLS_AT_A_TIME // max(module.likelihood.n_outputs, NARROWEST))
+    return torch.cat(over_chunks(values, Z.split(size), alone=computes_alone(module)))
 
 
 def count_active(module: VAEModule, rows: Rows | StreamedRows) -> int:

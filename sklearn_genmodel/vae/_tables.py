@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
@@ -27,6 +28,7 @@ from sklearn_genmodel.vae._more_likelihoods import Categorical
 
 __all__ = [
     "check_likelihood",
+    "kinds_asked_for",
     "kinds_of_columns",
     "lowest_value",
     "make_likelihood",
@@ -70,19 +72,31 @@ def check_likelihood(likelihood: Any) -> None:
         )
 
 
-def kinds_of_columns(likelihood: Any) -> str:
-    """Names of the distributions of the columns, of an argument or of a fitted likelihood."""
+def kinds_of_columns(likelihood: Likelihood) -> str:
+    """The distribution of a fitted model, or those of its columns with their positions."""
     if isinstance(likelihood, Mixed):
-        return ", ".join(kinds_of_columns(part) for part in likelihood.parts)
-    if isinstance(likelihood, Likelihood):
-        return next(name for name, kind in LIKELIHOODS.items() if kind is type(likelihood))
-    return ", ".join(_names(likelihood).values()) if isinstance(likelihood, Columns) else likelihood
+        placed = zip(likelihood.parts, likelihood.columns, strict=True)
+        return _listed((kinds_of_columns(part), columns.tolist()) for part, columns in placed)
+    return next(name for name, kind in LIKELIHOODS.items() if kind is type(likelihood))
+
+
+def kinds_asked_for(vae: Any, X: Any) -> str:
+    """The same of the argument `likelihood`, for the columns of X."""
+    if not isinstance(vae.likelihood, Columns):
+        return str(vae.likelihood)
+    chosen = vae.likelihood.positions(_table_like_fitted(vae, X, vae._family))
+    return _listed((kind, chosen[n]) for n, kind in _names(vae.likelihood).items() if n in chosen)
+
+
+def _listed(groups: Iterable[tuple[str, Any]]) -> str:
+    """Groups in one order, as are the columns of each: another makes no other model."""
+    return "; ".join(sorted(f"{kind} {sorted(columns)}" for kind, columns in groups))
 
 
 def lowest_value(likelihood: Any) -> float:
     """Smallest value that every column may hold."""
-    known = isinstance(likelihood, str) and likelihood in LIKELIHOODS
-    return LIKELIHOODS[likelihood].support.low if known else -np.inf
+    kind = LIKELIHOODS.get(likelihood) if isinstance(likelihood, str) else None
+    return kind.support.low if kind else -np.inf
 
 
 def read_training_rows(vae: Any, X: Any) -> tuple[Family | None, Array]:
@@ -137,8 +151,7 @@ def read_rows(vae: Any, X: Any, family: Family | None, likelihood: Likelihood | 
     if family is None:
         rows = _numbers(vae, X, reset=False)
     else:
-        supports = family.column_supports(vae.n_features_in_)
-        rows = _coded(vae, read_table(vae, X, reset=False, supports=supports), family)
+        rows = _coded(vae, _table_like_fitted(vae, X, family), family)
     if likelihood is not None:
         check_supports(vae, rows, likelihood.supports, fitting=False)
     return rows
@@ -272,6 +285,11 @@ def _names(columns: Columns) -> dict[str, Any]:
 
 def _numbers(vae: Any, X: Any, *, reset: bool) -> Array:
     return check_rows(vae, X, reset=reset, allow_nan=True).astype(np.float64, copy=False)
+
+
+def _table_like_fitted(vae: Any, X: Any, family: Family | None) -> Any:
+    supports = () if family is None else family.column_supports(vae.n_features_in_)
+    return read_table(vae, X, reset=False, supports=supports)
 
 
 def _coded(vae: Any, table: Any, family: Family) -> Array:

@@ -71,7 +71,7 @@ class VAEEstimator(CallbackSupportMixin, TrainedByGradients):
         "cosine" falls to 0 over `max_epochs`; "plateau" halves the step whenever the bound has not
         risen for half of `n_iter_no_change` epochs.
     weight_decay : float, default=0.0
-        Of weight matrices; biases and scales do not decay.
+        Of weight matrices; biases, scales and priors do not decay.
     batch_size : int, default=128
     max_epochs : int, default=200
         An epoch of `fit` goes through the rows once, or through few rows as often as it takes for

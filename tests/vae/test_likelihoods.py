@@ -61,7 +61,8 @@ def test_densities_are_scipys(name):
     reference, outputs = REFERENCES[name]
     X = cells(name)
     likelihood = LIKELIHOODS[name](N, SCALE).double()
-    found = likelihood.log_prob(torch.as_tensor(X), torch.as_tensor(outputs)).detach().numpy()
+    given = torch.as_tensor(likelihood.to_cells(X))
+    found = likelihood.log_prob(given, torch.as_tensor(outputs)).detach().numpy()
     expected = reference(X, outputs[:, :N], outputs[:, N:])
     assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
 
@@ -76,7 +77,8 @@ def test_draws_have_the_mean_and_the_density(name):
         mean = likelihood.mean(row[:1]).numpy()[0]
         # E[-log p(x)] is the entropy, which the spread of the draws must match: its mean over
         # half of the draws is that over the other half.
-        log_prob = likelihood.log_prob(torch.as_tensor(draws), row).numpy()
+        given = torch.as_tensor(likelihood.to_cells(draws))
+        log_prob = likelihood.log_prob(given, row).numpy()
     error = draws.std(axis=0) / 200.0
     assert (np.abs(draws.mean(axis=0) - mean) < 5 * error).all()
     assert np.isfinite(log_prob).all()
@@ -218,11 +220,73 @@ def test_counts_may_be_as_large_as_integers_are():
 def test_shares_may_be_as_small_as_numbers_are():
     likelihood = LIKELIHOODS["beta"](1, 2.0)
     X, outputs = np.array([[1e-300], [5e-324], [1.0 - 2.0**-53]]), np.zeros((3, 1))
-    found = likelihood.log_prob(torch.as_tensor(X), torch.as_tensor(outputs))
+    given = torch.as_tensor(likelihood.to_cells(X))
+    found = likelihood.log_prob(given, torch.as_tensor(outputs))
     assert_allclose(found, np.zeros((3, 1)), atol=1e-12)
-    skewed = likelihood.log_prob(torch.as_tensor(X[:2]), torch.full((2, 1), -1.0).double())
+    skewed = likelihood.log_prob(given[:2], torch.full((2, 1), -1.0).double())
     a, b = 2.0 * expit(-1.0), 2.0 * expit(1.0)
     assert_allclose(skewed, stats.beta(a, b).logpdf(X[:2]), rtol=1e-12)
+    for scale in ("unit", "learned", "network"):
+        vae = VAEEstimator(1, likelihood="beta", decoder_scale=scale, max_epochs=3, random_state=0)
+        assert np.isfinite(vae.fit(np.full((60, 3), 5e-324)).elbo(X * np.ones(3)).elbo).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("mean", "precision"), [(1e-5, 1.1e6), (1e-9, 1e10), (0.1, 0.3), (0.3, 9)])
+def test_shares_near_1_are_as_good_as_near_0(mean, precision, dtype):
+    """Of x and 1 - x: scipy's density, and its gradients by numerical differentiation."""
+    a, b = mean * precision, (1.0 - mean) * precision
+    X = np.random.default_rng(0).beta(a, b, size=(500, 1)).clip(1e-13, None)
+    likelihood = LIKELIHOODS["beta"](1, "learned").to(dtype)
+    likelihood.scale.log_unit.fill_(np.log(precision))
+    tol = 1e-8 if dtype == torch.float64 else 2e-5
+
+    def log_prob(odds, log_precision):
+        scaled, m = np.exp(log_precision), expit(odds)
+        return stats.beta(m * scaled, (1.0 - m) * scaled).logpdf(X).mean()
+
+    odds, logs, step = np.log(mean) - np.log1p(-mean), np.log(precision), 1e-4
+    slope_odds = (log_prob(odds + step, logs) - log_prob(odds - step, logs)) / (2 * step)
+    slope_logs = (log_prob(odds, logs + step) - log_prob(odds, logs - step)) / (2 * step)
+    for sign in (1.0, -1.0):
+        # What 1 - x would round is left out.
+        given = torch.as_tensor(sign * likelihood.to_cells(X)).to(dtype)
+        output = torch.tensor([[sign * odds]], dtype=dtype, requires_grad=True)
+        likelihood.zero_grad()
+        found = likelihood.log_prob(given, output).double().mean()
+        found.backward()
+        assert_allclose(found.detach(), log_prob(odds, logs), rtol=tol, atol=tol)
+        slopes = sign * output.grad[0, 0], likelihood.scale.raw.grad[0]
+        assert_allclose(slopes, [slope_odds, slope_logs], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("mean", [0.3, 1e-3, 1e-6, 1e-12, 1e-300])
+def test_a_column_of_shares_starts_at_its_precision(mean):
+    """Draws of a coefficient of variation of 0.3, as ratios of gammas: scipy's would be 0."""
+    precision = (1.0 - mean) / (0.3**2 * mean) - 1.0
+    rng, shapes = np.random.default_rng(0), np.multiply([mean, 1.0 - mean], precision)
+    parts = rng.gamma(shapes, size=(2000, 2))
+    X = parts[:, :1] / parts.sum(axis=1, keepdims=True)
+    likelihood = LIKELIHOODS["beta"](1, "learned").double()
+    odds = likelihood.start(X, None)
+    assert_allclose(likelihood.scale.log_unit, np.log(precision), atol=0.15)
+    assert_allclose(odds, np.log(mean) - np.log1p(-mean), atol=0.05)
+    if mean > 1e-4:
+        mirrored = LIKELIHOODS["beta"](1, "learned").double()
+        assert_allclose(mirrored.start(1.0 - X, None), -odds, rtol=1e-9)
+        assert_allclose(mirrored.scale.log_unit, likelihood.scale.log_unit, rtol=1e-9)
+
+
+def test_small_shares_are_fitted():
+    """As well as the distribution that they were drawn from, and those near 1 as those near 0."""
+    mean, precision = 1e-5, 1.1e6
+    truth = stats.beta(mean * precision, (1.0 - mean) * precision)
+    X = truth.rvs((500, 3), random_state=0)
+    expected = truth.logpdf(X).sum(axis=1).mean()
+    for rows in (X, 1.0 - X):
+        vae = VAEEstimator(1, likelihood="beta", max_epochs=30, random_state=0).fit(rows)
+        assert abs(vae.score(rows) - expected) < 0.15
+        assert abs(vae.history_[-1].elbo - vae.elbo(rows).elbo.mean()) < 0.05
 
 
 @pytest.mark.parametrize("name", list(LIKELIHOODS))

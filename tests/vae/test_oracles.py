@@ -70,7 +70,7 @@ def quadrature(vae, X, n_nodes):
     module = vae.module_.double()
     with torch.no_grad():
         outputs = module.decode(torch.as_tensor(grid))[:, None]
-        cells = torch.as_tensor(vae._scaling.to_model(X))
+        cells = torch.as_tensor(module.likelihood.to_cells(vae._scaling.to_model(X)))
         log_prob = module.likelihood.log_prob(cells, outputs).sum(-1).numpy()
     return logsumexp(log_prob + log_prior[:, None], axis=0) + vae._scaling.log_jacobian(X)
 

@@ -183,6 +183,22 @@ def test_priors_are_cloned():
     assert vae.prior.n_components == 4
 
 
+@pytest.mark.parametrize("prior", [MixturePrior(2), VampPrior(4)], ids=str)
+def test_only_matrices_of_the_networks_decay(blobs, prior):
+    """Without gradients a step of AdamW multiplies what decays by 1 - lr times the decay."""
+    from sklearn_genmodel.vae._flat import FlatParameters
+    from sklearn_genmodel.vae._optimizers import make_optimizer
+
+    X, _ = blobs
+    module = VAEEstimator(2, prior=prior, max_epochs=4, random_state=0).fit(X).module_
+    before = {name: value.detach().clone() for name, value in module.named_parameters()}
+    make_optimizer("adam", 0.1, 2.0, FlatParameters(module)).step()
+    factors = {"encoder": 1.0 - 0.1 * 2.0, "decoder": 1.0 - 0.1 * 2.0}
+    for name, value in module.named_parameters():
+        factor = factors.get(name.split(".")[0], 1.0) if name.endswith("weight") else 1.0
+        assert_allclose(value.detach(), factor * before[name], rtol=1e-6, err_msg=name)
+
+
 def test_paths_through_the_latent_space(blobs):
     X, _ = blobs
     vae = VAEEstimator(2, max_epochs=5, random_state=0).fit(X)

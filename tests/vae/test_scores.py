@@ -13,7 +13,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 torch = pytest.importorskip("torch")
 
-from sklearn_genmodel.vae import VAEEstimator, _networks  # noqa: E402
+from sklearn_genmodel.vae import VAEEstimator, _networks, _scoring  # noqa: E402
+from sklearn_genmodel.vae._module import VAEModule  # noqa: E402
 from sklearn_genmodel.vae._outputs import row_densities  # noqa: E402
 
 
@@ -108,6 +109,34 @@ def test_bounds_and_imputed_cells_do_not_depend_on_threads():
     for values in zip(*found, strict=True):
         assert_array_equal(values[1], values[0])
         assert_array_equal(values[2], values[0])
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "negative_binomial"])
+def test_what_is_drawn_and_decoded_does_not_depend_on_blocks(likelihood, monkeypatch):
+    """Blocks are decoded by one thread each, and are of a size that does not grow with the rows."""
+    X = np.round(load_wine().data)
+    vae = VAEEstimator(3, likelihood=likelihood, max_epochs=3, random_state=0).fit(X)
+    Z = vae.transform(np.tile(X, (10, 1)))
+    expected = vae.sample(2000, random_state=0), vae.inverse_transform(Z)
+    assert_allclose(expected[1][-178:], vae.reconstruct(X), rtol=1e-10)
+    seen, decode, n_before = [], VAEModule.decode, torch.get_num_threads()
+
+    def watched(module, z):
+        seen.append((len(z), torch.get_num_threads()))
+        return decode(module, z)
+
+    monkeypatch.setattr(VAEModule, "decode", watched)
+    monkeypatch.setattr(_scoring, "CELLS_AT_A_TIME", 2**12)
+    try:
+        for n_threads in (1, 2, 3):
+            torch.set_num_threads(n_threads)
+            found = vae.sample(2000, random_state=0), vae.inverse_transform(Z)
+            for one, other in zip(found, expected, strict=True):
+                assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+            assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(n_before)
+    assert max(seen) == (2**12 // 64, 1)
 
 
 def test_rows_beyond_single_precision_are_scored():

@@ -172,8 +172,28 @@ def test_a_remainder_has_a_likelihood():
     vae = VAEEstimator(likelihood=columns, max_epochs=2, random_state=0).fit(X)
     assert vae.sample(20)["age"].ge(0).all()
     warm = clone(vae).set_params(warm_start=True).fit(X)
-    with pytest.raises(ValueError, match=r"gaussian, negative_binomial.* asked for is"):
+    with pytest.raises(ValueError, match=r"gaussian \[1\]; negative_binomial.* asked for is"):
         warm.set_params(likelihood="gaussian").fit(X)
+
+
+def test_going_on_needs_the_same_columns():
+    """By another name or in another order they are the same, and other columns are not."""
+    X = np.random.default_rng(0).poisson(5.0, size=(60, 3))
+    table = pd.DataFrame(X, columns=["a", "b", "c"])
+
+    def columns(first, second, **arguments):
+        groups = [("first", "gaussian", first), ("second", "poisson", second)]
+        return Columns(groups, **arguments)
+
+    vae = VAEEstimator(likelihood=columns([0], [1, 2]), max_epochs=1, warm_start=True).fit(table)
+    swapped = Columns([("x", "poisson", ["c", "b"])], remainder="gaussian")
+    for same in (columns(["a"], ["b", "c"]), columns([0], lambda table: [1, 2]), swapped):
+        vae.set_params(likelihood=same).fit(table)
+    for other in (columns([2], [1, 0]), columns([0, 1], [2]), columns([0], [1], remainder="drop")):
+        vae.set_params(likelihood=other)
+        for go_on in (vae.fit, vae.partial_fit, vae.resume):
+            with pytest.raises(ValueError, match=r"has likelihood='gaussian \[0\]; poisson \[1, 2"):
+                go_on(table)
 
 
 @pytest.fixture(scope="module")
