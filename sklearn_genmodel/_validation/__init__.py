@@ -16,6 +16,7 @@ from sklearn_genmodel._validation._rows import (
     check_rows,
     check_supports,
     column_names,
+    fitted_names,
 )
 from sklearn_genmodel._validation._sources import chunk_reader, row_source, spooled
 from sklearn_genmodel._validation._table import Table, read_table
@@ -33,6 +34,7 @@ __all__ = [
     "column_names",
     "decode_rows",
     "encode_table",
+    "fitted_names",
     "given_row",
     "loaded",
     "place_of",

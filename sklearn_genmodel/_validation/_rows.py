@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
 from sklearn_genmodel._validation._arguments import refuse_lazy, refuse_times, refuse_unread
+from sklearn_genmodel._validation._frames import FrameSchema
 
 __all__ = [
     "check_finite",
@@ -18,6 +19,8 @@ __all__ = [
     "check_rows",
     "check_supports",
     "column_names",
+    "fitted_names",
+    "remember_columns",
     "without_mask",
 ]
 
@@ -58,7 +61,8 @@ def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool) -> Array
     Parameters
     ----------
     estimator : estimator
-        Gets n_features_in_ and feature_names_in_ if `reset`, is compared with them otherwise.
+        Gets n_features_in_, feature_names_in_ and the names and types of a frame if `reset`, is
+        compared with them otherwise.
     X : array-like of shape (n_samples, n_features)
     reset : bool
     allow_nan : bool
@@ -79,7 +83,7 @@ def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool) -> Array
     refuse_unread(X)
     refuse_times(X)
     check_names(X)
-    X = without_mask(X)
+    given, X = X, without_mask(X)
     try:
         rows = validate_data(
             estimator,
@@ -96,8 +100,55 @@ def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool) -> Array
             f"{error}. {what}: encode or drop such columns, or model them: 'categorical' takes "
             "labels, Columns takes columns of different kinds."
         ) from error
+    remember_columns(estimator, given, reset=reset)
     check_finite(rows, column_names(estimator, rows.shape[1]), allow_nan=allow_nan)
     return rows
+
+
+def remember_columns(estimator: Any, X: Any, *, reset: bool) -> None:
+    """Remember names and types of a frame, or hold its names against those of the fit.
+
+    scikit-learn compares names that are strings.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : array-like or frame of shape (n_samples, n_features)
+    reset : bool
+
+    Raises
+    ------
+    ValueError
+        If the frame has other names than that of the fit, or the same in another order.
+    """
+    if reset:
+        estimator._schema = FrameSchema.of(X)
+        return
+    known = fitted_names(estimator)
+    if hasattr(estimator, "feature_names_in_") or not known or not hasattr(X, "columns"):
+        return
+    found = list(X.columns)
+    if found != known:
+        raise ValueError(
+            "The feature names should match those that were passed during fit, in the same order: "
+            f"these were {known}, got {found}."
+        )
+
+
+def fitted_names(estimator: Any) -> list[Any]:
+    """Names of the columns of the frame that was fitted, which need not be strings.
+
+    Parameters
+    ----------
+    estimator : estimator
+
+    Returns
+    -------
+    names : list
+        Empty where there are none.
+    """
+    schema = getattr(estimator, "_schema", None)
+    return list(getattr(estimator, "feature_names_in_", () if schema is None else schema.dtypes))
 
 
 def column_names(estimator: Any, n_features: int) -> list[str]:
@@ -112,7 +163,7 @@ def column_names(estimator: Any, n_features: int) -> list[str]:
     -------
     names : list of str
     """
-    names = getattr(estimator, "feature_names_in_", range(n_features))
+    names = fitted_names(estimator) or range(n_features)
     return [repr(name) if isinstance(name, str) else str(name) for name in names]
 
 

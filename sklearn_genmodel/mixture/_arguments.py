@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel._validation import check_number, refuse_lazy
-from sklearn_genmodel.em import INIT_NAMES, Theta
+from sklearn_genmodel.em import INIT_NAMES
 from sklearn_genmodel.families import Family
 
-__all__ = ["check_arguments", "check_init", "check_params", "check_resp", "check_warm_start"]
+__all__ = ["check_arguments", "check_init", "check_params", "check_resp"]
 
 Array = NDArray[np.float64]
 
@@ -214,39 +214,6 @@ def check_params(family: Family, weights: Any, params: Any) -> tuple[Array, Any]
     # Those of a fit sum to 1 but for rounding, and stay as they are.
     total = weights.sum()
     return weights if abs(total - 1.0) < ROUNDING else weights / total, params
-
-
-def check_warm_start(mixture: Any, family: Family, n_features: int) -> Theta:
-    """Parameters of the last fit, if they fit this one.
-
-    Parameters
-    ----------
-    mixture : EMMixture
-        Fitted before.
-    family : Family
-        What is to be fitted now.
-    n_features : int
-
-    Returns
-    -------
-    theta : Theta
-
-    Raises
-    ------
-    ValueError
-        If the family, n_components or the number of features changed.
-    """
-    last = mixture.family_, *mixture.family_.mean(mixture.params_).shape
-    now = family, mixture.n_components, n_features
-    dropped = mixture.weight_concentration < 1 and last[1] < now[1]
-    fits = last[1] == now[1] or dropped
-    alike = type(last[0]) is type(now[0]) and last[2] == n_features and fits
-    if not alike or last[0].column_supports(n_features) != family.column_supports(n_features):
-        raise ValueError(
-            f"warm_start=True, but the last fit had (family, n_components, n_features) = {last} "
-            f"and this one has {now}: set warm_start=False."
-        )
-    return Theta(*check_params(family, mixture.weights_, mixture.params_))
 
 
 def _check_component_means(family: Family, n_components: int, params: Any) -> None:

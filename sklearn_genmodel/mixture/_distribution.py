@@ -214,7 +214,8 @@ class MixtureDistribution(
         means : ndarray of shape (n_components, n_features)
             Labels count by their positions among the levels.
         """
-        return self.family_.mean(self._theta().params)
+        params = self._theta().params
+        return self.family_.mean(params)
 
     def component_covariances(self) -> Array:
         """Covariance matrix of every component.
@@ -223,7 +224,8 @@ class MixtureDistribution(
         -------
         covariances : ndarray of shape (n_components, n_features, n_features)
         """
-        return self.family_.covariance(self._theta().params)
+        params = self._theta().params
+        return self.family_.covariance(params)
 
     def mean(self) -> Array:
         """Mean of the mixture.
@@ -248,6 +250,11 @@ class MixtureDistribution(
     def _theta(self) -> Theta:
         check_is_fitted(self, "params_")
         return Theta(self.weights_, self.params_)
+
+    def _resp(self, rows: Rows) -> Array:
+        """Responsibilities of checked rows, (n_samples, n_components)."""
+        theta = self._theta()
+        return map_rows(self.family_, theta, rows, lambda joint: _posterior(joint, theta.weights).T)
 
     def _map(self, X: Any, function: Callable[[Array], Any], theta: Theta | None = None) -> Any:
         """Apply a function of the log-joint, (n_components, n_rows), to blocks of checked rows."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sklearn_genmodel._identity import identity
+from sklearn_genmodel._identity import alike
 from sklearn_genmodel._validation import check_number
 from sklearn_genmodel.vae._networks import ACTIVATIONS
 from sklearn_genmodel.vae._objectives import OBJECTIVES
@@ -73,7 +73,7 @@ def check_continued(vae: Any) -> None:
     last["likelihood"] = kinds_of_columns(vae.module_.likelihood)
     now["likelihood"] = kinds_of_columns(vae.likelihood)
     for name, value in last.items():
-        if not _same(value, now[name]):
+        if not alike(value, now[name]):
             raise ValueError(
                 f"The model to go on with has {name}={value!r}, asked for is {now[name]!r}: set "
                 "warm_start=False and call fit for a new model."
@@ -114,18 +114,6 @@ def resolve_prior(prior: Any) -> Prior:
     if isinstance(prior, MixturePrior):
         _check_choice("covariance_type", prior.covariance_type, ("full", "diag"))
     return prior
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether two values of an argument make the same model; functions count by what they do."""
-    if all(isinstance(value, (list, tuple)) for value in (one, other)):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if all(isinstance(value, (numbers.Number, np.bool_)) for value in (one, other)):
-        return bool(one == other)
-    if hasattr(one, "get_params") and type(one) is type(other):
-        params, others = one.get_params(deep=False), other.get_params(deep=False)
-        return all(_same(value, others[name]) for name, value in params.items())
-    return identity(one) == identity(other)
 
 
 def _check_shares(vae: Any) -> None:

@@ -247,7 +247,19 @@ def test_before_fit(method):
         getattr(EMMixture(), method)(X)
 
 
-@pytest.mark.parametrize("method", ["sample", "summary", "n_parameters", "get_feature_names_out"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "sample",
+        "summary",
+        "n_parameters",
+        "get_feature_names_out",
+        "mean",
+        "covariance",
+        "component_means",
+        "component_covariances",
+    ],
+)
 def test_before_fit_without_data(method):
     with pytest.raises(NotFittedError, match="not fitted yet"):
         getattr(EMMixture(), method)()
@@ -371,11 +383,10 @@ def test_warm_start_from_another_problem():
         ({"n_components": 3}, X),
         ({}, X[:, :1]),
         ({"family": "poisson"}, np.arange(10.0).reshape(5, 2)),
-        ({"family": Gaussian("diag")}, X),
     ]:
         mixture.set_params(n_components=2, family="gaussian").set_params(**changed)
         before = dict(vars(mixture))
-        with pytest.raises(ValueError, match=r"warm_start|cannot take these parameters"):
+        with pytest.raises(ValueError, match="warm_start=True, but the last fit had"):
             mixture.fit(table)
         assert vars(mixture) == before
 
