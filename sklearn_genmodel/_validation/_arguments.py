@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import numbers
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -15,6 +16,7 @@ __all__ = [
     "check_number",
     "check_weights",
     "refuse_lazy",
+    "refuse_time_values",
     "refuse_times",
     "refuse_unread",
     "unchanged_on_error",
@@ -22,6 +24,14 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+# Timestamps and Timedeltas of pandas are of these types too.
+TIMES = (
+    dt.date,
+    dt.time,
+    dt.timedelta,
+    np.datetime64,
+    np.timedelta64,
+)
 LARGEST_WEIGHT, SMALLEST_WEIGHT = 1e200, 1e-200
 
 
@@ -142,6 +152,17 @@ def refuse_times(X: Any, ignored: Collection[int] = ()) -> None:
             raise TypeError(
                 f"Column {column!r} holds dates or times ({dtype}): turn them into numbers whose "
                 "unit and origin you choose, or drop the column."
+            )
+
+
+def refuse_time_values(values: NDArray[Any], name: str) -> None:
+    """Raise for dates and times among the values of a column whose type does not tell of them."""
+    for kind in set(map(type, values)) if values.dtype == object else ():
+        if issubclass(kind, TIMES) or kind.__name__ == "Period":
+            value = next(value for value in values if type(value) is kind)
+            raise TypeError(
+                f"Column {name} holds {value!r}: turn dates and times into numbers whose unit and "
+                "origin you choose, or drop the column."
             )
 
 

@@ -10,14 +10,8 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel._validation._coding import encode_table
 from sklearn_genmodel._validation._frames import loaded
-from sklearn_genmodel._validation._rows import (
-    check_finite,
-    check_names,
-    check_supports,
-    column_names,
-    fitted_names,
-    without_mask,
-)
+from sklearn_genmodel._validation._names import check_names, column_names, fitted_names
+from sklearn_genmodel._validation._rows import check_finite, check_supports, without_mask
 from sklearn_genmodel._validation._table import CodedSupport, Table
 
 __all__ = ["given_row", "place_of"]

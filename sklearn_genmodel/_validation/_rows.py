@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.utils.validation import validate_data
 
 from sklearn_genmodel._validation._arguments import refuse_lazy, refuse_times, refuse_unread
-from sklearn_genmodel._validation._frames import FrameSchema
+from sklearn_genmodel._validation._names import check_names, column_names, remember_columns
 
 __all__ = [
+    "as_array",
     "check_finite",
-    "check_names",
     "check_rows",
     "check_supports",
-    "column_names",
-    "fitted_names",
-    "remember_columns",
     "without_mask",
 ]
 
@@ -85,13 +82,7 @@ def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool) -> Array
     check_names(X)
     given, X = X, without_mask(X)
     try:
-        rows = validate_data(
-            estimator,
-            X,
-            reset=reset,
-            dtype=[np.float64, np.float32],
-            ensure_all_finite=False,
-        )
+        rows = as_array(estimator, X, reset=reset, dtype=[np.float64, np.float32])
     except (TypeError, ValueError) as error:
         what = _first_foreign(X)
         if what is None:
@@ -105,66 +96,26 @@ def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool) -> Array
     return rows
 
 
-def remember_columns(estimator: Any, X: Any, *, reset: bool) -> None:
-    """Remember names and types of a frame, or hold its names against those of the fit.
-
-    scikit-learn compares names that are strings.
+def as_array(estimator: Any, X: Any, *, reset: bool, dtype: Any) -> NDArray[Any]:
+    """A table as an array of NumPy, checked by scikit-learn, whatever library it is of.
 
     Parameters
     ----------
     estimator : estimator
-    X : array-like or frame of shape (n_samples, n_features)
+        Gets n_features_in_ and feature_names_in_ if `reset`, is compared with them otherwise.
+    X : array-like of shape (n_samples, n_features)
     reset : bool
+    dtype : dtype, list of dtypes or None
 
-    Raises
-    ------
-    ValueError
-        If the frame has other names than that of the fit, or the same in another order.
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features)
     """
-    if reset:
-        estimator._schema = FrameSchema.of(X)
-        return
-    known = fitted_names(estimator)
-    if hasattr(estimator, "feature_names_in_") or not known or not hasattr(X, "columns"):
-        return
-    found = list(X.columns)
-    if found != known:
-        raise ValueError(
-            "The feature names should match those that were passed during fit, in the same order: "
-            f"these were {known}, got {found}."
+    with config_context(array_api_dispatch=False):
+        checked: NDArray[Any] = validate_data(
+            estimator, X, reset=reset, dtype=dtype, ensure_all_finite=False
         )
-
-
-def fitted_names(estimator: Any) -> list[Any]:
-    """Names of the columns of the frame that was fitted, which need not be strings.
-
-    Parameters
-    ----------
-    estimator : estimator
-
-    Returns
-    -------
-    names : list
-        Empty where there are none.
-    """
-    schema = getattr(estimator, "_schema", None)
-    return list(getattr(estimator, "feature_names_in_", () if schema is None else schema.dtypes))
-
-
-def column_names(estimator: Any, n_features: int) -> list[str]:
-    """How messages call the columns: quoted names where there are names, else positions.
-
-    Parameters
-    ----------
-    estimator : estimator
-    n_features : int
-
-    Returns
-    -------
-    names : list of str
-    """
-    names = fitted_names(estimator) or range(n_features)
-    return [repr(name) if isinstance(name, str) else str(name) for name in names]
+    return checked
 
 
 def check_supports(
@@ -229,19 +180,6 @@ def _check_observed(X: Array, names: list[str]) -> None:
     for column in np.flatnonzero(np.isnan(X[-1])):
         if np.isnan(X[:, column]).all():
             raise ValueError(f"Column {names[column]} holds nothing but NaN: drop the column.")
-
-
-def check_names(X: Any) -> None:
-    """Raise for a frame in which several columns have one name."""
-    # Those of pyarrow have columns that are no names, and frames may have one of any name.
-    is_arrow = type(X).__module__.startswith("pyarrow")
-    counts = Counter(getattr(X, "column_names" if is_arrow else "columns", ()))
-    name, count = counts.most_common(1)[0] if counts else ("", 0)
-    if count > 1:
-        raise ValueError(
-            f"Column name {name!r} is that of {count} columns: rename all but one, or pass an "
-            "array."
-        )
 
 
 def without_mask(X: Any) -> Any:

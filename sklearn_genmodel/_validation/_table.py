@@ -20,12 +20,8 @@ from sklearn_genmodel._validation._frames import (
     loaded,
     with_columns,
 )
-from sklearn_genmodel._validation._rows import (
-    check_names,
-    fitted_names,
-    remember_columns,
-    without_mask,
-)
+from sklearn_genmodel._validation._names import check_names, fitted_names, remember_columns
+from sklearn_genmodel._validation._rows import as_array, without_mask
 
 __all__ = ["CodedSupport", "Table", "is_double", "read_table"]
 
@@ -159,7 +155,7 @@ def read_table(
         if not len(X):
             raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
         return Table(X, tuple(X.columns))
-    checked = validate_data(estimator, X, reset=reset, dtype=None, ensure_all_finite=False)
+    checked = as_array(estimator, X, reset=reset, dtype=None)
     remember_columns(estimator, given, reset=reset)
     return Table(checked, tuple(range(checked.shape[1])))
 
