@@ -3,6 +3,7 @@
 from sklearn_genmodel._validation._arguments import (
     check_number,
     check_weights,
+    real_numbers,
     refuse_lazy,
     refuse_time_values,
     refuse_times,
@@ -34,6 +35,7 @@ __all__ = [
     "loaded",
     "place_of",
     "read_table",
+    "real_numbers",
     "refuse_lazy",
     "refuse_time_values",
     "refuse_times",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 __all__ = [
     "check_number",
     "check_weights",
+    "real_numbers",
     "refuse_lazy",
     "refuse_time_values",
     "refuse_times",
@@ -54,7 +55,7 @@ def check_weights(sample_weight: Any, n_samples: int) -> Array | None:
     """
     if sample_weight is None:
         return None
-    weights = _real_numbers(sample_weight)
+    weights = real_numbers("sample_weight", sample_weight)
     if weights.ndim == 0:
         weights = np.full(n_samples, float(weights))
     if weights.ndim != 1:
@@ -74,7 +75,9 @@ def check_weights(sample_weight: Any, n_samples: int) -> Array | None:
     return weights
 
 
-def check_number(name: str, value: Any, kind: type, *, low: float) -> None:
+def check_number(
+    name: str, value: Any, kind: type, *, low: float, above: bool = False, more: str = ""
+) -> None:
     """Check one numeric argument of an estimator.
 
     Parameters
@@ -84,7 +87,11 @@ def check_number(name: str, value: Any, kind: type, *, low: float) -> None:
     kind : type
         numbers.Integral or numbers.Real.
     low : float
-        Smallest value allowed.
+        Smallest value allowed; minus infinity for any that is finite.
+    above : bool, default=False
+        Whether `low` itself is refused.
+    more : str, default=""
+        What else the argument may be, for the message.
 
     Raises
     ------
@@ -92,9 +99,11 @@ def check_number(name: str, value: Any, kind: type, *, low: float) -> None:
         If the value is of another kind, or too small.
     """
     good = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
-    if not good or not value >= low or not np.isfinite(value):
+    if not good or not (value > low if above else value >= low) or not np.isfinite(value):
         what = "an integer" if kind is numbers.Integral else "a number"
-        raise ValueError(f"{name} must be {what} of at least {low:g}, got {value!r}.")
+        range_of = f"{what} above {low:g}" if above else f"{what} of at least {low:g}"
+        allowed = f"a finite {what.split()[1]}" if low == -np.inf else range_of
+        raise ValueError(f"{name} must be {allowed}{more}, got {value!r}.")
 
 
 def refuse_lazy(name: str, data: Any) -> None:
@@ -191,15 +200,36 @@ def unchanged_on_error(method: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def _real_numbers(sample_weight: Any) -> Array:
-    refuse_lazy("sample_weight", sample_weight)
-    weights = np.asarray(sample_weight)
+def real_numbers(name: str, data: Any) -> Array:
+    """What goes with the rows as an array of floats.
+
+    Parameters
+    ----------
+    name : str
+        What the argument is called.
+    data : array-like
+
+    Returns
+    -------
+    values : ndarray
+
+    Raises
+    ------
+    TypeError
+        For sparse or lazy data.
+    ValueError
+        If it holds anything else than real numbers.
+    """
+    refuse_lazy(name, data)
+    if hasattr(data, "toarray"):
+        raise TypeError(f"{name} is a sparse {type(data).__name__}: pass its .toarray().")
+    values = np.asarray(data)
     try:
-        if weights.dtype.kind in "buifO":
-            return weights.astype(np.float64)
+        if values.dtype.kind in "buifO":
+            return values.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"sample_weight must hold real numbers: {error}.") from error
-    raise ValueError(f"sample_weight must hold real numbers, got an array of {weights.dtype}.")
+        raise ValueError(f"{name} must hold real numbers: {error}.") from error
+    raise ValueError(f"{name} must hold real numbers, got an array of {values.dtype}.")
 
 
 def _check_total(weights: Array) -> None:

@@ -92,7 +92,7 @@ class Categorical(ExponentialFamily):
 
     def for_table(self, table: Table) -> Family:
         """Remember the labels of every column."""
-        if not isinstance(self.levels, str):
+        if not self._unknown:
             return self
         levels = tuple(table.levels(j) for j in range(len(table.names)))
         return Categorical(self.prior, levels)
@@ -288,12 +288,23 @@ class Categorical(ExponentialFamily):
 
     @property
     def _levels(self) -> tuple[tuple[Any, ...], ...]:
-        if isinstance(self.levels, str):
+        if self._unknown:
             raise ValueError(
                 f"levels={self.levels!r} is known only once the data are: fit the mixture, or pass "
                 "the labels of every column."
             )
-        return tuple(map(tuple, self.levels))
+        levels: Any = self.levels
+        listed = np.iterable(levels) and not isinstance(levels, str)
+        if not listed or not all(map(np.iterable, levels)):
+            raise ValueError(
+                f"levels={self.levels!r}: pass the labels of every column, such as "
+                "[['a', 'b'], ['no', 'yes']], or 'auto'."
+            )
+        return tuple(map(tuple, levels))
+
+    @property
+    def _unknown(self) -> bool:
+        return isinstance(self.levels, str) and self.levels == "auto"
 
     @property
     def _padded_levels(self) -> tuple[tuple[Any, ...], ...]:

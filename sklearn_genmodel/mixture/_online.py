@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import numbers
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_genmodel._validation import check_number, check_weights, unchanged_on_error
+from sklearn_genmodel._validation import check_weights, unchanged_on_error
 from sklearn_genmodel.em import MStep, OnlineState, Rows, Theta, online_step, row_threads
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.families._arrays import GROWING
+from sklearn_genmodel.mixture._arguments import check_learning_decay
 from sklearn_genmodel.mixture._constraints import read_m_step
 from sklearn_genmodel.mixture._continued import changed_argument
 from sklearn_genmodel.mixture._reading import component_family, read_rows
@@ -87,11 +87,7 @@ class OnlineMixture:
         >>> mixture.params_.rates.round().ravel()
         array([9., 2.])
         """
-        check_number("learning_decay", self.learning_decay, numbers.Real, low=0.5)
-        if not 0.5 < self.learning_decay <= 1.0:
-            raise ValueError(
-                f"learning_decay must be above 0.5 and at most 1, got {self.learning_decay!r}."
-            )
+        check_learning_decay(self.learning_decay)
         if not hasattr(self, "params_"):
             self.fit(X, y, sample_weight)  # type: ignore[attr-defined]
         self._check_unchanged()

@@ -117,12 +117,13 @@ def resolve_prior(prior: Any) -> Prior:
 
 
 def _check_shares(vae: Any) -> None:
-    _check_positive("learning_rate", vae.learning_rate)
+    check_number("learning_rate", vae.learning_rate, numbers.Real, low=0, above=True)
     if vae.kl_warmup > 1:
         raise ValueError(
             f"kl_warmup={vae.kl_warmup!r} is a share of max_epochs: choose a number from 0 to 1."
         )
-    _check_positive("validation_fraction", vae.validation_fraction)
+    more, fraction = " and below 1", vae.validation_fraction
+    check_number("validation_fraction", fraction, numbers.Real, low=0, above=True, more=more)
     if vae.validation_fraction >= 1:
         raise ValueError(
             f"validation_fraction={vae.validation_fraction!r} must lie between 0 and 1."
@@ -152,16 +153,11 @@ def _check_choice(name: str, value: Any, choices: tuple[str | None, ...], more: 
 
 
 def _check_scale(name: str, scale: Any, choices: tuple[str, ...]) -> None:
-    if isinstance(scale, str):
-        _check_choice(name, scale, choices, ", or a positive number")
+    is_flag = isinstance(scale, bool)
+    if isinstance(scale, numbers.Real) and not is_flag:
+        check_number(name, scale, numbers.Real, low=0, above=True)
     else:
-        _check_positive(name, scale)
-
-
-def _check_positive(name: str, value: Any) -> None:
-    check_number(name, value, numbers.Real, low=0)
-    if value == 0:
-        raise ValueError(f"{name} must be positive, got {value!r}.")
+        _check_choice(name, scale, choices, ", or a positive number")
 
 
 def _check_hidden(name: str, hidden: Any) -> None:
