@@ -20,8 +20,8 @@ __all__ = ["ELBO", "discrete_elbo", "entropy", "kl_divergence", "log_normalize"]
 
 Array = NDArray[np.float64]
 
-# Below this, floats lose digits, and then vanish.
-SMALLEST_POSTERIOR = 1e-300
+# Below this, posteriors lose digits, and then vanish.
+SMALLEST_POSTERIOR = 1e-280
 # Exponentials of smaller numbers, and their sums, are within the range of floats.
 MODERATE = 600.0
 # Processors and libraries take many times as long over exponentials that are hardly numbers, and

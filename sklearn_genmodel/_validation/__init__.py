@@ -1,6 +1,7 @@
 """The boundary: everything a user passes is checked here, and trusted behind it."""
 
 from sklearn_genmodel._validation._arguments import (
+    check_choice,
     check_number,
     check_weights,
     real_numbers,
@@ -20,6 +21,7 @@ from sklearn_genmodel._validation._table import Table, read_table
 __all__ = [
     "FrameSchema",
     "Table",
+    "check_choice",
     "check_finite",
     "check_names",
     "check_number",

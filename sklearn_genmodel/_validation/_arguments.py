@@ -1,4 +1,4 @@
-"""Checks of arguments that go with a table: numbers, weights, kinds that are refused."""
+"""Checks of arguments: numbers, choices, weights, kinds of tables that are refused."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "check_choice",
     "check_number",
     "check_weights",
     "real_numbers",
@@ -73,6 +74,28 @@ def check_weights(sample_weight: Any, n_samples: int) -> Array | None:
         )
     _check_total(weights)
     return weights
+
+
+def check_choice(name: str, value: Any, choices: tuple[str | None, ...], more: str = "") -> None:
+    """Raise unless a value is one of those that an argument may have.
+
+    Parameters
+    ----------
+    name : str
+        What the argument is called.
+    value : object
+    choices : tuple of str or None
+    more : str, default=""
+        What else may be passed, for the message.
+
+    Raises
+    ------
+    ValueError
+        Lists the choices.
+    """
+    if not (value is None or isinstance(value, str)) or value not in choices:
+        listed = ", ".join(map(repr, choices))
+        raise ValueError(f"{name}={value!r}: choose one of {listed}{more}.")
 
 
 def check_number(

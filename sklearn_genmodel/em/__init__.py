@@ -4,8 +4,9 @@ from sklearn_genmodel.em._acceleration import accelerator
 from sklearn_genmodel.em._convergence import Convergence
 from sklearn_genmodel.em._distinct import distinct_rows, fingerprint, row_sample
 from sklearn_genmodel.em._expectation import Theta
-from sklearn_genmodel.em._fit import Fit, FitOptions, FitState, Journal, StartResult, fit_mixture
+from sklearn_genmodel.em._fit import Fit, FitOptions, StartResult, fit_mixture
 from sklearn_genmodel.em._init import INIT_NAMES
+from sklearn_genmodel.em._journal import FitState, Journal
 from sklearn_genmodel.em._loop import EMResult, Monitor, run_em
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._online import OnlineState, online_step

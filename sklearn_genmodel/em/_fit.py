@@ -15,6 +15,7 @@ from sklearn_genmodel.em._convergence import Convergence
 from sklearn_genmodel.em._distinct import by_gaps, canonical_rows, row_sample
 from sklearn_genmodel.em._effort import Effort, effort, larger_sample, sample_size
 from sklearn_genmodel.em._expectation import Theta
+from sklearn_genmodel.em._journal import NO_JOURNAL, FitState, Journal
 from sklearn_genmodel.em._loop import BROKEN_RUN, EMResult, Monitor, Run, run_em
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._prepared import kept
@@ -41,31 +42,6 @@ class FitOptions(NamedTuple):
     tol: float
     acceleration: str | None
     m_step: MStep = MStep()
-
-
-class FitState(NamedTuple):
-    """A fit in its last stage: the starts in their order, whose turn it is, and how far it is."""
-
-    contenders: list[Contender]
-    position: int
-    run: Run
-
-
-class Journal:
-    """Where states of a fit are kept; this one keeps none.
-
-    `Search` needs no states: it is repeated, as a seed makes it come out the same.
-    """
-
-    def load(self) -> FitState | None:
-        """The state from which to go on, if there is one."""
-        return None
-
-    def save(self, state: FitState) -> None:
-        """Take the state after a pass."""
-
-
-NO_JOURNAL = Journal()
 
 
 class StartResult(NamedTuple):

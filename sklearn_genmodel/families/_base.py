@@ -44,7 +44,7 @@ class Family(EngineHooks):
 
     @property
     def grows(self) -> bool:
-        """Whether the statistics are the rows themselves."""
+        """Whether statistics grow with the data, as rows do, so that no stream is learned from."""
         return type(self).suffstats is Family.suffstats
 
     def log_prob(self, X: Array, params: Any) -> Array:

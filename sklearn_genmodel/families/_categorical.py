@@ -13,6 +13,7 @@ from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._exponential_family import ExponentialFamily
+from sklearn_genmodel.families._label_constraints import check_ties, fixed_columns, n_lost
 from sklearn_genmodel.families._label_coordinates import MOST_INDICATORS, leading_coordinates
 from sklearn_genmodel.families._packed_labels import (
     PackedLabels,
@@ -24,12 +25,11 @@ from sklearn_genmodel.families._packed_labels import (
     packs,
     places_of,
 )
-from sklearn_genmodel.families._parameter_checks import check_distributions
+from sklearn_genmodel.families._parameter_checks import check_distributions, labels_of_columns
+from sklearn_genmodel.families._prior import check_strength
 from sklearn_genmodel.families._support import Support, listed
 
 __all__ = ["Categorical", "CategoricalParams"]
-
-NUMBERS = (int, float, np.number)
 
 
 class CategoricalParams(NamedTuple):
@@ -92,7 +92,7 @@ class Categorical(ExponentialFamily):
 
     def for_table(self, table: Table) -> Family:
         """Remember the labels of every column."""
-        if not self._unknown:
+        if not (isinstance(self.levels, str) and self.levels == "auto"):
             return self
         levels = tuple(table.levels(j) for j in range(len(table.names)))
         return Categorical(self.prior, levels)
@@ -117,7 +117,7 @@ class Categorical(ExponentialFamily):
 
     def features(self, X: Array) -> Array:
         """A row of ones, and an indicator of every level of every column; missing: none is 1."""
-        starts = self._starts
+        starts = np.cumsum([0, *self._sizes])
         features = np.empty((starts[-1] + 1, len(X)))
         features[0] = 1.0
         levels = np.arange(float(max(self._sizes)))[:, None]
@@ -155,64 +155,31 @@ class Categorical(ExponentialFamily):
 
     def m_step(self, stats: Array) -> CategoricalParams:
         """Shares of the levels among the labels observed, pseudo-observations included."""
-        return CategoricalParams(self._shares(self._padded(stats)))
+        return CategoricalParams(self._shares(self._counts(stats)))
 
     def constrained_m_step(self, stats: Array, constraints: Constraints) -> CategoricalParams:
         """Tied columns pool their counts; of a fixed column all probabilities are fixed."""
-        counts = self._padded(stats)
+        counts = self._counts(stats)
         for values in constraints.fixed.values():
-            self._held(values)
+            fixed_columns(values, self._cells)
         for labels in constraints.tied.values():
-            self._check_alike(labels)
+            check_ties(labels, self._n_levels)
             counts = tied_sums(counts.swapaxes(1, 2), labels).swapaxes(1, 2)
         return overwritten(CategoricalParams(self._shares(counts)), constraints)
 
     def n_constraints(self, constraints: Constraints) -> int:
         """Of a column that is fixed or tied, one less than its levels."""
-        free = np.array([len(labels) - 1 for labels in self._levels])
-        held = (self._held(values) @ free for values in constraints.fixed.values())
-        tied = 0
-        for labels in constraints.tied.values():
-            _, first = np.unique(labels, return_index=True)
-            tied += free.sum() * len(labels) - free[first % len(free)].sum()
-        return int(sum(values.sum() for values in held) + tied)
+        return n_lost(constraints, self._n_levels, self._cells)
 
-    def _check_alike(self, labels: NDArray[np.intp]) -> None:
-        """Tied columns must have the same number of levels, which are tied by their places."""
-        sizes = np.broadcast_to([len(own) for own in self._levels], labels.shape).ravel()
-        ties = np.unique(labels, return_inverse=True)[1].ravel()
-        fewest, most = np.full(ties.max() + 1, sizes.max()), np.zeros(ties.max() + 1, dtype=int)
-        np.minimum.at(fewest, ties, sizes)
-        np.maximum.at(most, ties, sizes)
-        if (fewest < most).any():
-            tie = int(np.argmax(fewest < most))
-            raise ValueError(
-                f"tied['probs'] ties columns of {fewest[tie]} and {most[tie]} levels: tie columns "
-                "with the same number of levels, whose probabilities are tied in the order of the "
-                "levels."
-            )
-
-    def _held(self, values: Array) -> NDArray[np.bool_]:
-        """Which columns of which components are fixed, (n_components, n_features)."""
-        in_use = np.zeros(values.shape[1:], dtype=bool)
-        in_use[self._cells] = True
-        known = np.isfinite(values) | ~in_use
-        held = known.all(axis=2)
-        totals = np.where(in_use & np.isfinite(values), values, 0.0).sum(axis=2)
-        partly = ~held & (np.isfinite(values) & in_use).any(axis=2)
-        if partly.any() or (held & ~np.isclose(totals, 1.0)).any() or (values < 0).any():
-            raise ValueError(
-                "fixed['probs']: the probabilities of a column of a component are fixed together, "
-                "at least 0, and sum to 1 over its levels; NaN for all where they are free."
-            )
-        return np.asarray(held)
-
-    def _padded(self, stats: Array) -> Array:
+    def _counts(self, stats: Array) -> Array:
         """Counts of levels, pseudo-observations included, in the places of ``probs``."""
-        sizes = np.array(self._sizes)
-        counts = np.zeros((len(stats), len(sizes), sizes.max()))
-        counts[:, *self._cells] = stats[:, 1:] + np.repeat(self._strength / sizes, sizes)
-        return counts
+        return self._placed(stats[:, 1:] + self._pseudo_counts)
+
+    def _placed(self, values: Array) -> Array:
+        """Values of the levels of all columns, (n_components, n_levels), as ``probs`` has them."""
+        placed = np.zeros((len(values), len(self._sizes), max(self._sizes)))
+        placed[:, *self._cells] = values
+        return placed
 
     def _shares(self, counts: Array) -> Array:
         shares = counts / np.maximum(counts.sum(axis=2, keepdims=True), TINY)
@@ -224,8 +191,7 @@ class Categorical(ExponentialFamily):
         """Log-likelihood of the pseudo-observations."""
         if not self._smooth:
             return 0.0
-        sizes = np.array(self._sizes)
-        return np.asarray(self.natural(params)[:, 1:] @ np.repeat(self._strength / sizes, sizes))
+        return np.asarray(self.natural(params)[:, 1:] @ self._pseudo_counts)
 
     def sample(
         self, params: CategoricalParams, labels: NDArray[np.intp], rng: np.random.Generator
@@ -252,7 +218,7 @@ class Categorical(ExponentialFamily):
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """One less than the levels, per component and column."""
-        return n_components * sum(len(labels) - 1 for labels in self._levels)
+        return n_components * sum(n_levels - 1 for n_levels in self._n_levels)
 
     def width(self, n_features: int, n_components: int | None = None) -> int:
         """Number of levels of all columns, or what codes of several columns take."""
@@ -265,9 +231,7 @@ class Categorical(ExponentialFamily):
     def from_vector(self, vector: Array, like: CategoricalParams) -> CategoricalParams:
         """Inverse of `to_vector`; points off the sphere are brought back to it."""
         squares = vector.reshape(len(like.probs), -1) ** 2
-        ones = np.ones((len(squares), 1))
-        unsmoothed = Categorical(levels=self._padded_levels)
-        return unsmoothed.m_step(np.concatenate([ones, squares], axis=1))
+        return CategoricalParams(self._shares(self._placed(squares)))
 
     def embed(self, X: Array) -> Array:
         """Indicators of the levels, NaN where the label is missing; of many, what tells most."""
@@ -288,51 +252,39 @@ class Categorical(ExponentialFamily):
 
     @property
     def _levels(self) -> tuple[tuple[Any, ...], ...]:
-        if self._unknown:
+        if isinstance(self.levels, str) and self.levels == "auto":
             raise ValueError(
                 f"levels={self.levels!r} is known only once the data are: fit the mixture, or pass "
                 "the labels of every column."
             )
-        levels: Any = self.levels
-        listed = np.iterable(levels) and not isinstance(levels, str)
-        if not listed or not all(map(np.iterable, levels)):
-            raise ValueError(
-                f"levels={self.levels!r}: pass the labels of every column, such as "
-                "[['a', 'b'], ['no', 'yes']], or 'auto'."
-            )
-        return tuple(map(tuple, levels))
+        return labels_of_columns(self.levels)
 
     @property
-    def _unknown(self) -> bool:
-        return isinstance(self.levels, str) and self.levels == "auto"
+    def _n_levels(self) -> tuple[int, ...]:
+        """Number of levels of every column."""
+        return tuple(map(len, self._levels))
 
     @property
-    def _padded_levels(self) -> tuple[tuple[Any, ...], ...]:
-        return tuple(tuple(range(size)) for size in self._sizes)
+    def _sizes(self) -> tuple[int, ...]:
+        """The same, one more where levels that were not seen have a probability."""
+        return tuple(n_levels + self._smooth for n_levels in self._n_levels)
 
     @property
     def _strength(self) -> float:
-        prior: object = self.prior
-        if prior is None:
+        if self.prior is None:
             return 0.0
-        if isinstance(prior, bool) or not isinstance(prior, NUMBERS) or not prior > 0:
-            raise ValueError(f"prior must be None or a number above 0, got {prior!r}.")
-        return float(prior)
+        check_strength(self.prior)
+        return float(self.prior)
+
+    @property
+    def _pseudo_counts(self) -> Array:
+        """Pseudo-observations of the levels of all columns."""
+        sizes = np.array(self._sizes)
+        return np.repeat(self._strength / sizes, sizes)
 
     @property
     def _smooth(self) -> bool:
         return self._strength > 0
-
-    @property
-    def _sizes(self) -> tuple[int, ...]:
-        """Number of levels of every column, one more where unseen ones have a probability."""
-        unseen = int(self._smooth)
-        return tuple(len(labels) + unseen for labels in self._levels)
-
-    @property
-    def _starts(self) -> NDArray[np.intp]:
-        """Where the levels of every column start among those of all columns, and their number."""
-        return np.cumsum([0, *self._sizes])
 
     @property
     def _cells(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -341,6 +293,6 @@ class Categorical(ExponentialFamily):
 
     def _known(self, params: CategoricalParams) -> Array:
         """Probabilities given that the label is one of the levels."""
-        probs, n_levels = params.probs, [len(labels) for labels in self._levels]
-        known = np.where(np.arange(probs.shape[2]) < np.reshape(n_levels, (-1, 1)), probs, 0.0)
+        probs, n_levels = params.probs, np.reshape(self._n_levels, (-1, 1))
+        known = np.where(np.arange(probs.shape[2]) < n_levels, probs, 0.0)
         return np.asarray(known / known.sum(axis=2, keepdims=True))

@@ -17,7 +17,7 @@ from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._independent import IndependentColumns, check_all_or_none
-from sklearn_genmodel.families._prior import check_prior_means, known_prior, resolved_prior
+from sklearn_genmodel.families._prior import known_prior, with_prior_at
 from sklearn_genmodel.families._spikes import spikes
 
 __all__ = ["CenteredColumns"]
@@ -161,9 +161,7 @@ class CenteredColumns(IndependentColumns):
         weights = np.ones(len(X)) if sample_weight is None else sample_weight
         (stats,) = _Natural(self).suffstats(X, weights[:, None])
         means = stats[:-1] / np.maximum(stats[-1], TINY)
-        prior = resolved_prior(self.prior, means)
-        check_prior_means(self, prior)
-        return type(self)(**{**self.get_params(), "prior": prior})
+        return with_prior_at(self, means)
 
     def log_prior(self, params: Any) -> Array | float:
         """Log-likelihood of the pseudo-observations, base measure left out."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel, map_params
 from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._prior import check_strength
 from sklearn_genmodel.families._weighted_values import (
     DistinctValues,
     ValueWeights,
@@ -176,7 +176,7 @@ class ColumnwiseFamily(Family):
         """Let the prior see the values of all the data."""
         if self.prior is None or isinstance(self.prior, ValuePrior):
             return self
-        _check_strength(self.prior)
+        check_strength(self.prior)
         weights = np.ones(len(X)) if sample_weight is None else sample_weight
         stats = self.suffstats(np.asarray(X, dtype=np.float64), weights[:, None])
         columns = tuple(_normalized(stats.column(j)) for j in range(X.shape[1]))
@@ -252,11 +252,3 @@ def _normalized(column: ValueWeights) -> ValueWeights:
         weights = np.where(totals > TINY, weights, weights.sum(axis=0) + TINY)
         totals = weights.sum(axis=1, keepdims=True)
     return ValueWeights(values, weights / totals)
-
-
-def _check_strength(strength: object) -> None:
-    number = isinstance(strength, numbers.Real) and not isinstance(strength, bool)
-    if not number or not 0.0 < float(strength) < np.inf:  # type: ignore[arg-type]
-        raise ValueError(
-            f"prior={strength!r}: pass a number of pseudo-observations above 0, or None."
-        )

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._base import Family
 
 __all__ = ["Composite"]
 
 
 class Composite(Family):
-    """What is so of a family made of others if it is so of all of them, or of any."""
+    """A family made of others: what is so of it if it is so of all of them, or of any.
+
+    Its parameters have a field ``groups``, those of every member.
+    """
 
     def members(self) -> list[Family]:
-        """The families that it is made of.
+        """The families that it is made of, in the order of ``groups``.
 
         Returns
         -------
@@ -43,3 +51,21 @@ class Composite(Family):
     def has_coordinates(self) -> bool:
         """Whether every member has unconstrained coordinates."""
         return all(member.has_coordinates for member in self.members())
+
+    def floats(self, params: Any) -> Any:
+        """Parameters that a user wrote down, as arrays."""
+        pairs = zip(self.members(), params.groups, strict=True)
+        return params._replace(groups=tuple(family.floats(own) for family, own in pairs))
+
+    def to_vector(self, params: Any, like: Any) -> Array:
+        """Coordinates of all members."""
+        triples = zip(self.members(), params.groups, like.groups, strict=True)
+        return np.concatenate([family.to_vector(own, near) for family, own, near in triples])
+
+    def from_vector(self, vector: Array, like: Any) -> Any:
+        """Inverse of `to_vector`."""
+        pairs = list(zip(self.members(), like.groups, strict=True))
+        sizes = [family.to_vector(near, near).size for family, near in pairs]
+        vectors = np.split(vector, np.cumsum(sizes)[:-1])
+        parts = zip(pairs, vectors, strict=True)
+        return like._replace(groups=tuple(f.from_vector(own, near) for (f, near), own in parts))

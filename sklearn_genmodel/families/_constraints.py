@@ -27,6 +27,18 @@ class Constraints:
         so is the parameter.
     groups : mapping
         From the name of a group of `Columns` to the constraints of its family.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_genmodel.families import Constraints, Poisson
+    >>> X, resp = np.array([[1.0], [2.0], [6.0]]), np.array([[1.0, 0], [1.0, 0], [0, 1.0]])
+    >>> held = Constraints(fixed={"rates": np.array([[np.nan], [5.0]])})
+    >>> Poisson().constrained_m_step(Poisson().suffstats(X, resp), held)
+    PoissonParams(rates=array([[1.5],
+           [5. ]]))
+    >>> held.n_lost()
+    1
     """
 
     fixed: Mapping[str, Array] = field(default_factory=dict)
@@ -100,6 +112,14 @@ def tie_labels(how: Any, shape: tuple[int, int]) -> NDArray[np.intp]:
     ------
     ValueError
         If it is neither a known word nor an array that broadcasts to the shape.
+
+    Examples
+    --------
+    >>> from sklearn_genmodel.families import tie_labels
+    >>> tie_labels("components", (3, 2))
+    array([[0, 1],
+           [0, 1],
+           [0, 1]])
     """
     components, columns = np.indices(shape)
     words = {"components": columns, "columns": components, "all": np.zeros(shape, dtype=np.intp)}

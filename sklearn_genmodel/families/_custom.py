@@ -122,11 +122,35 @@ class CustomFamily(Family):
         self._allow_nan = allow_nan
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002
-        """The arguments of the constructor."""
+        """The arguments of the constructor.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Makes no difference: no argument has parameters of its own.
+
+        Returns
+        -------
+        params : dict
+        """
         return {name: getattr(self, f"_{name}") for name in self._get_param_names()}
 
     def set_params(self, **params: Any) -> CustomFamily:
-        """Set arguments of the constructor."""
+        """Set arguments of the constructor.
+
+        Parameters
+        ----------
+        **params : dict
+
+        Returns
+        -------
+        self : CustomFamily
+
+        Raises
+        ------
+        ValueError
+            If a name is no argument.
+        """
         for name, value in params.items():
             if name not in self._get_param_names():
                 raise ValueError(

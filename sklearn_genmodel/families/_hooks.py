@@ -28,13 +28,17 @@ class EngineHooks(ParameterHooks):
         return False
 
     def alike(self, n_components: int) -> NDArray[np.intp]:
-        """Labels of components, (n_components,): those of equal labels may trade places."""
-        return np.zeros(n_components, dtype=np.intp)
+        """Labels of components: those of equal labels may trade places.
 
-    @property
-    def grows(self) -> bool:
-        """Whether the statistics grow with the data, so that no stream can be learned from."""
-        return False
+        Parameters
+        ----------
+        n_components : int
+
+        Returns
+        -------
+        labels : ndarray of int, shape (n_components,)
+        """
+        return np.zeros(n_components, dtype=np.intp)
 
     def embed(self, X: Array) -> Array:
         """Coordinates in which Euclidean distance is sensible, for finding starts.

@@ -11,7 +11,7 @@ from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel, m
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._numerics._blas import LEAST_TERMS, thin_product, wide_product
-from sklearn_genmodel.families._prior import Prior, check_prior_means, known_prior, resolved_prior
+from sklearn_genmodel.families._prior import Prior, known_prior, with_prior_at
 
 __all__ = ["IndependentColumns"]
 
@@ -187,9 +187,7 @@ class IndependentColumns(Family):
         weights = np.ones(len(X)) if sample_weight is None else sample_weight
         (stats,) = self.suffstats(X, weights[:, None])
         means = stats[:-1] / np.maximum(stats[-1], TINY)
-        prior = resolved_prior(self.prior, means)
-        check_prior_means(self, prior)
-        return type(self)(**{**self.get_params(), "prior": prior})
+        return with_prior_at(self, means)
 
     def possible_means(self, means: Array) -> NDArray[np.bool_]:
         """Whether some values have these mean statistics; where that is not known, True.

@@ -210,9 +210,8 @@ class PerComponent(Composite):
 
     def floats(self, params: PerComponentParams) -> PerComponentParams:
         """Parameters that a user wrote down, as arrays."""
-        parts = zip(self._distinct, params.groups, strict=True)
-        groups = tuple(family.floats(own) for family, own in parts)
-        return PerComponentParams(np.array(params.kinds, dtype=np.intp), groups)
+        kinds = np.array(params.kinds, dtype=np.intp)
+        return super().floats(params)._replace(kinds=kinds)
 
     def take(self, params: PerComponentParams, components: Indices) -> PerComponentParams:
         """Parameters of the components with these indices."""
@@ -231,19 +230,6 @@ class PerComponent(Composite):
         kinds = np.concatenate([params.kinds for params in several])
         parts = zip(self._distinct, *(params.groups for params in several), strict=True)
         return PerComponentParams(kinds, tuple(family.stack(own) for family, *own in parts))
-
-    def to_vector(self, params: PerComponentParams, like: PerComponentParams) -> Array:
-        """Coordinates of all kinds."""
-        parts = zip(self._distinct, params.groups, like.groups, strict=True)
-        return np.concatenate([family.to_vector(own, near) for family, own, near in parts])
-
-    def from_vector(self, vector: Array, like: PerComponentParams) -> PerComponentParams:
-        """Inverse of `to_vector`."""
-        parts = list(zip(self._distinct, like.groups, strict=True))
-        sizes = [family.to_vector(near, near).size for family, near in parts]
-        vectors = np.split(vector, np.cumsum(sizes)[:-1])
-        pairs = zip(parts, vectors, strict=True)
-        return like._replace(groups=tuple(f.from_vector(own, near) for (f, near), own in pairs))
 
     def embed(self, X: Array) -> Array:
         """As the first family sees the rows."""

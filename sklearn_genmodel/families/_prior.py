@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,14 @@ import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
 
-__all__ = ["SLACK", "MeanPrior", "Prior", "check_prior_means", "known_prior", "resolved_prior"]
+__all__ = [
+    "SLACK",
+    "MeanPrior",
+    "Prior",
+    "check_strength",
+    "known_prior",
+    "with_prior_at",
+]
 
 
 # What rounding may add to the means of values that are all alike.
@@ -40,7 +48,75 @@ class MeanPrior:
 Prior = float | tuple[float, Any] | MeanPrior | None
 
 
-def resolved_prior(prior: Any, means: Array) -> MeanPrior:
+def with_prior_at(family: Any, means: Array) -> Any:
+    """The family with its prior filled in: centered at the data, if it says no more.
+
+    Parameters
+    ----------
+    family : Family
+        Its argument `prior` is a number, a number and means, or a `MeanPrior`.
+    means : ndarray of shape (n_statistics, n_features)
+        Mean statistics of all the data.
+
+    Returns
+    -------
+    family : Family
+        A new one, whose prior is a `MeanPrior`.
+
+    Raises
+    ------
+    ValueError
+        If its argument makes no prior.
+    """
+    prior = _resolved(family.prior, means)
+    _check_means(family, prior)
+    return type(family)(**{**family.get_params(), "prior": prior})
+
+
+def check_strength(strength: object) -> None:
+    """Refuse the `prior` of a family that takes nothing but a number and is given something else.
+
+    Parameters
+    ----------
+    strength : object
+
+    Raises
+    ------
+    ValueError
+        If it is no number of pseudo-observations.
+    """
+    number = isinstance(strength, numbers.Real) and not isinstance(strength, bool)
+    if not number or not 0.0 < float(strength) < np.inf:  # type: ignore[arg-type]
+        raise ValueError(
+            f"prior={strength!r}: pass a number of pseudo-observations above 0, or None."
+        )
+
+
+def known_prior(prior: Any) -> MeanPrior | None:
+    """The prior of a family that has seen the data, or None.
+
+    Parameters
+    ----------
+    prior : float, (float, means), MeanPrior or None
+
+    Returns
+    -------
+    prior : MeanPrior or None
+
+    Raises
+    ------
+    ValueError
+        If it is yet to be centered at the data.
+    """
+    if prior is None or isinstance(prior, MeanPrior):
+        return prior
+    raise ValueError(
+        f"prior={prior!r} depends on the data: use the family that for_rows(X, sample_weight, "
+        "n_components) returns."
+    )
+
+
+def _resolved(prior: Any, means: Array) -> MeanPrior:
     """Check the `prior` argument of a family, and center it at the data if it says no more.
 
     Parameters
@@ -78,7 +154,7 @@ def resolved_prior(prior: Any, means: Array) -> MeanPrior:
     return MeanPrior(float(strength), center)
 
 
-def check_prior_means(family: Any, prior: MeanPrior) -> None:
+def _check_means(family: Any, prior: MeanPrior) -> None:
     """Refuse means that somebody wrote down and no values have.
 
     Parameters
@@ -109,27 +185,3 @@ def check_prior_means(family: Any, prior: MeanPrior) -> None:
             f"{', '.join(f'{mean:g}' for mean in means)} of what statistics() of "
             f"{type(family).__name__} returns: state those."
         )
-
-
-def known_prior(prior: Any) -> MeanPrior | None:
-    """The prior of a family that has seen the data, or None.
-
-    Parameters
-    ----------
-    prior : float, (float, means), MeanPrior or None
-
-    Returns
-    -------
-    prior : MeanPrior or None
-
-    Raises
-    ------
-    ValueError
-        If it is yet to be centered at the data.
-    """
-    if prior is None or isinstance(prior, MeanPrior):
-        return prior
-    raise ValueError(
-        f"prior={prior!r} depends on the data: use the family that for_rows(X, sample_weight, "
-        "n_components) returns."
-    )

@@ -121,9 +121,9 @@ class Product(Composite):
 
     def m_step(self, stats: JointStats) -> ProductParams:
         """Of every group by itself."""
-        families = (family for _, family, _ in self.parts())
-        groups = tuple(f.m_step(own) for f, own in zip(families, stats.parts, strict=True))
-        return ProductParams(tuple(name for name, _, _ in self.groups), groups)
+        parts = self.parts()
+        groups = (part.family.m_step(own) for part, own in zip(parts, stats.parts, strict=True))
+        return ProductParams(tuple(part.name for part in parts), tuple(groups))
 
     def constrained_m_step(self, stats: JointStats, constraints: Constraints) -> ProductParams:
         """Of every group under its own constraints."""
@@ -196,10 +196,6 @@ class Product(Composite):
         """Sum over the groups."""
         return sum(family.pass_cost(X[:, columns]) for _, family, columns in self.parts())
 
-    def floats(self, params: ProductParams) -> ProductParams:
-        """Parameters that a user wrote down, as arrays."""
-        return params._replace(groups=tuple(f.floats(own) for f, _, own in self._with(params)))
-
     def take(self, params: ProductParams, components: NDArray[np.intp]) -> ProductParams:
         """Parameters of the components with these indices."""
         groups = (family.take(own, components) for family, _, own in self._with(params))
@@ -231,18 +227,6 @@ class Product(Composite):
         groups = (family.unstack(own, parts) for family, _, own in self._with(params))
         return [params._replace(groups=own) for own in zip(*groups, strict=True)]
 
-    def to_vector(self, params: ProductParams, like: ProductParams) -> Array:
-        """Coordinates of all groups."""
-        vectors = (f.to_vector(own, near) for f, own, near in self._paired(params, like))
-        return np.concatenate(list(vectors))
-
-    def from_vector(self, vector: Array, like: ProductParams) -> ProductParams:
-        """Inverse of `to_vector`."""
-        sizes = [f.to_vector(near, near).size for f, near, _ in self._paired(like, like)]
-        vectors = np.split(vector, np.cumsum(sizes)[:-1])
-        parts = zip(self._paired(like, like), vectors, strict=True)
-        return like._replace(groups=tuple(f.from_vector(own, near) for (f, near, _), own in parts))
-
     def embed(self, X: Array) -> Array:
         """Coordinates of all groups."""
         return np.concatenate([p.family.embed(X[:, p.columns]) for p in self.parts()], axis=1)
@@ -251,8 +235,8 @@ class Product(Composite):
         self, params: ProductParams, n_rows: Array, pooled: ProductParams
     ) -> NDArray[np.bool_]:
         """Components that are degenerate in some group."""
-        found = [f.degenerate(own, n_rows, near) for f, own, near in self._paired(params, pooled)]
-        return np.any(found, axis=0)
+        triples = zip(self.members(), params.groups, pooled.groups, strict=True)
+        return np.any([f.degenerate(own, n_rows, near) for f, own, near in triples], axis=0)
 
     def dependent_columns(self, pooled: ProductParams) -> NDArray[np.intp]:
         """Columns that others of their group determine."""
@@ -296,10 +280,3 @@ class Product(Composite):
         """Family, columns and parameters of every group."""
         for part, own in zip(self.parts(), params.groups, strict=True):
             yield part.family, part.columns, own
-
-    def _paired(
-        self, params: ProductParams, like: ProductParams
-    ) -> Iterator[tuple[Family, Any, Any]]:
-        """Family of every group, and its two parameters."""
-        for part, own, near in zip(self.parts(), params.groups, like.groups, strict=True):
-            yield part.family, own, near

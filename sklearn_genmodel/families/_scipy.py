@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import product
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -13,7 +12,11 @@ from scipy import stats
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._columnwise import ColumnwiseFamily, diagonal_covariance
 from sklearn_genmodel.families._numerics._numerical_mle import FEW_STEPS, MOST_STEPS, maximize
-from sklearn_genmodel.families._scipy_start import fitted_to_quantiles, given_numbers
+from sklearn_genmodel.families._scipy_start import (
+    fitted_to_quantiles,
+    given_numbers,
+    grid_of_shapes,
+)
 from sklearn_genmodel.families._spikes import spikes
 from sklearn_genmodel.families._support import Support
 
@@ -21,8 +24,6 @@ __all__ = ["ScipyFamily", "ScipyParams"]
 
 MOST_FLOATS = 2**20
 SMALLEST_SPREAD = 1e-8
-# Where a search for the shapes of counts may start, beside their mean.
-FIRST_SHAPES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.5, 4.0)
 
 
 class ScipyParams(NamedTuple):
@@ -277,10 +278,12 @@ class ScipyFamily(ColumnwiseFamily):
         names = self.parameter_names
         if self.start is not None:
             start = given_numbers("start", self.start, names)
-            first = np.array([start[name] for name in names])
+            first = np.array([float(start[name]) for name in names])
             first = self._rescaled(first, 1.0 / unit)
         elif self._discrete:
-            first = self._best_of_grid(values, shares)
+            grid = grid_of_shapes(float(values @ shares), len(names))
+            means = self._mean_log_density(values, shares[None], grid[:, None])[:, 0]
+            first = grid[np.where(np.isfinite(means), means, -np.inf).argmax()]
         else:
             fitted = fitted_to_quantiles(self._distribution, values, shares, self._fixed)
             first = np.array([fitted[self._names.index(name)] for name in names])
@@ -293,10 +296,3 @@ class ScipyFamily(ColumnwiseFamily):
                 "`start` with parameters under which it is, or fix some."
             )
         return first
-
-    def _best_of_grid(self, values: Array, shares: Array) -> Array:
-        mean = float(values @ shares)
-        candidates = (*FIRST_SHAPES, mean, 1.0 / (1.0 + mean))
-        grid = np.array(list(product(candidates, repeat=len(self.parameter_names))))
-        found = self._mean_log_density(values, shares[None], grid[:, None])[:, 0]
-        return np.asarray(grid[np.where(np.isfinite(found), found, -np.inf).argmax()])

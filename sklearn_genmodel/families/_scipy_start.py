@@ -1,9 +1,10 @@
-"""Where the search for the parameters of a continuous distribution of scipy begins."""
+"""Where the search for the parameters of a distribution of scipy begins."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import product
 from numbers import Real
 from typing import Any
 
@@ -11,15 +12,17 @@ import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
 
-__all__ = ["fitted_to_quantiles", "given_numbers"]
+__all__ = ["fitted_to_quantiles", "given_numbers", "grid_of_shapes"]
 
 N_QUANTILES = 256
+# Where a search for the shapes of counts may start, beside their mean.
+FIRST_SHAPES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.5, 4.0)
 
 
 def fitted_to_quantiles(
     distribution: Any, values: Array, shares: Array, fixed: Mapping[str, float]
 ) -> tuple[float, ...]:
-    """scipy's fit to as many values as it takes, spread like the data.
+    """scipy's fit of a continuous distribution to a few values that are spread like the data.
 
     Parameters
     ----------
@@ -69,4 +72,22 @@ def given_numbers(argument: str, values: Any, needed: Sequence[str] = ()) -> dic
     if not good or not set(needed) <= set(values):
         wanted = f" for all of {', '.join(needed)}" if needed else " by the names of parameters"
         raise ValueError(f"{argument}={values!r}: pass a dict of numbers{wanted}.")
-    return {name: float(value) for name, value in values.items()}
+    return dict(values)
+
+
+def grid_of_shapes(mean: float, n_free: int) -> Array:
+    """Parameters of a discrete distribution to choose from, coarse.
+
+    Parameters
+    ----------
+    mean : float
+        Of the counts, which is the size of some parameter of many a distribution.
+    n_free : int
+        Number of parameters that are estimated.
+
+    Returns
+    -------
+    grid : ndarray of shape (n_points, n_free)
+    """
+    candidates = (*FIRST_SHAPES, mean, 1.0 / (1.0 + mean))
+    return np.array(list(product(candidates, repeat=n_free)))

@@ -59,8 +59,12 @@ class StudentT(Elliptical):
     reg_covar : float, default=1e-6
         Floor of the scale matrices, relative to the scale of each column, as in `Gaussian`. That
         scale is the one of the components, which outliers hardly touch.
-    n_factors, loadings, noise : int, str, str
+    n_factors : int, default=1
         Of the structure "factor", as in `Gaussian`.
+    loadings : {"free", "common"}, default="free"
+        Likewise.
+    noise : {"diag", "tied_diag", "spherical", "tied_spherical"}, default="diag"
+        Likewise.
     prior : NormalInverseWishart, "default" or None, default=None
         Prior of locations and scale matrices, as in `Gaussian`.
 

@@ -36,8 +36,10 @@ class Support:
     ----------
     description : str
         The set in words, as it stands in an error message: "a non-negative integer".
-    low, high : float, default=-inf, inf
-        Smallest and largest value, both included.
+    low : float, default=-inf
+        Smallest value, included.
+    high : float, default=inf
+        Largest value, included.
     integer : bool, default=False
         Whether only whole numbers belong to the set.
     varies : bool, default=False

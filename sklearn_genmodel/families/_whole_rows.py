@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._exponential_family import ExponentialFamily
-from sklearn_genmodel.families._prior import Prior, check_prior_means, known_prior, resolved_prior
+from sklearn_genmodel.families._prior import Prior, known_prior, with_prior_at
 from sklearn_genmodel.families._support import Support
 
 __all__ = ["WholeRows"]
@@ -113,9 +113,7 @@ class WholeRows(ExponentialFamily):
         weights = np.ones(len(X)) if sample_weight is None else sample_weight
         (stats,) = self.suffstats(X, weights[:, None])
         means = stats[None, 1:] / max(stats[0], TINY)
-        prior = resolved_prior(self.prior, means)
-        check_prior_means(self, prior)
-        return type(self)(**{**self.get_params(), "prior": prior})
+        return with_prior_at(self, means)
 
     def possible_means(self, means: Array) -> NDArray[np.bool_]:
         """Whether some rows have these mean statistics, (1, n_features), as an array of no axis."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel._validation import check_number, real_numbers, refuse_lazy
+from sklearn_genmodel._validation import check_choice, check_number, real_numbers, refuse_lazy
 from sklearn_genmodel.em import INIT_NAMES
 from sklearn_genmodel.families import Family
 
@@ -48,7 +48,7 @@ def check_arguments(mixture: Any) -> None:
     if not isinstance(mixture.n_init, str) or mixture.n_init != "auto":
         check_number("n_init", mixture.n_init, numbers.Integral, low=1, more=" or 'auto'")
     check_learning_decay(mixture.learning_decay)
-    _check_choice("acceleration", mixture.acceleration, ACCELERATIONS)
+    check_choice("acceleration", mixture.acceleration, ACCELERATIONS)
     if not isinstance(mixture.warm_start, (bool, np.bool_)):
         raise ValueError(f"warm_start must be True or False, got {mixture.warm_start!r}.")
     n_jobs = mixture.n_jobs
@@ -92,7 +92,7 @@ def check_init(init: Any, n_samples: int, n_components: int) -> str | Array:
         If the name is unknown, or the array is neither responsibilities nor labels.
     """
     if isinstance(init, str):
-        _check_choice("init", init, INIT_NAMES, ", or pass responsibilities or labels")
+        check_choice("init", init, INIT_NAMES, ", or pass responsibilities or labels")
         return init
     refuse_lazy("init", init)
     init = np.asarray(init)
@@ -261,9 +261,3 @@ def _check_component_means(family: Family, n_components: int, params: Any) -> No
             f"{params!r} are no parameters of {family!r}: the means must be finite, and each "
             f"column's mean no less or more than {described} can be."
         )
-
-
-def _check_choice(name: str, value: Any, choices: tuple[str | None, ...], more: str = "") -> None:
-    if not (value is None or isinstance(value, str)) or value not in choices:
-        listed = ", ".join(map(repr, choices))
-        raise ValueError(f"{name}={value!r}: choose one of {listed}{more}.")

@@ -83,6 +83,13 @@ class DerivedMixtures:
         mixture : EMMixture
             As if it had been fitted: it scores, samples, and states means and covariances.
 
+        Raises
+        ------
+        ValueError
+            If no column is named, or one twice, or only such as the mixture leaves out of account.
+        NotImplementedError
+            If the family does not state its marginals.
+
         Examples
         --------
         >>> from sklearn_genmodel import EMMixture

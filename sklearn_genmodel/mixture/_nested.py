@@ -26,6 +26,11 @@ class NestedFamily:
         Returns
         -------
         self : EMMixture
+
+        Raises
+        ------
+        ValueError
+            If a name is no parameter, or one of the family where family is a list.
         """
         nested = [name for name in params if name.startswith("family__")]
         if nested:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from sklearn_genmodel._identity import alike
-from sklearn_genmodel._validation import check_number
+from sklearn_genmodel._validation import check_choice, check_number
 from sklearn_genmodel.vae._networks import ACTIVATIONS
 from sklearn_genmodel.vae._objectives import OBJECTIVES
 from sklearn_genmodel.vae._optimizers import OPTIMIZERS
@@ -112,7 +112,7 @@ def resolve_prior(prior: Any) -> Prior:
             f"warmup={prior.warmup!r} is a share of max_epochs: choose a number from 0 to 1."
         )
     if isinstance(prior, MixturePrior):
-        _check_choice("covariance_type", prior.covariance_type, ("full", "diag"))
+        check_choice("covariance_type", prior.covariance_type, ("full", "diag"))
     return prior
 
 
@@ -131,25 +131,19 @@ def _check_shares(vae: Any) -> None:
 
 
 def _check_choices(vae: Any) -> None:
-    _check_choice("activation", vae.activation, tuple(ACTIVATIONS))
-    _check_choice("objective", vae.objective, tuple(OBJECTIVES))
+    check_choice("activation", vae.activation, tuple(ACTIVATIONS))
+    check_choice("objective", vae.objective, tuple(OBJECTIVES))
     if vae.free_bits > 0 and vae.objective != "elbo":
         raise ValueError(
             f"free_bits={vae.free_bits!r} is for objective='elbo', whose KL has a term for every "
             f"latent unit, got objective={vae.objective!r}: set free_bits=0 or objective='elbo'."
         )
-    _check_choice("lr_schedule", vae.lr_schedule, SCHEDULES)
-    _check_choice("dtype", vae.dtype, DTYPES)
+    check_choice("lr_schedule", vae.lr_schedule, SCHEDULES)
+    check_choice("dtype", vae.dtype, DTYPES)
     if not callable(vae.optimizer):
         more = ", or pass a factory (parameter_groups, lr) -> optimizer"
-        _check_choice("optimizer", vae.optimizer, tuple(OPTIMIZERS), more)
+        check_choice("optimizer", vae.optimizer, tuple(OPTIMIZERS), more)
     check_likelihood(vae.likelihood)
-
-
-def _check_choice(name: str, value: Any, choices: tuple[str | None, ...], more: str = "") -> None:
-    if not (value is None or isinstance(value, str)) or value not in choices:
-        listed = ", ".join(map(repr, choices))
-        raise ValueError(f"{name}={value!r}: choose one of {listed}{more}.")
 
 
 def _check_scale(name: str, scale: Any, choices: tuple[str, ...]) -> None:
@@ -157,7 +151,7 @@ def _check_scale(name: str, scale: Any, choices: tuple[str, ...]) -> None:
     if isinstance(scale, numbers.Real) and not is_flag:
         check_number(name, scale, numbers.Real, low=0, above=True)
     else:
-        _check_choice(name, scale, choices, ", or a positive number")
+        check_choice(name, scale, choices, ", or a positive number")
 
 
 def _check_hidden(name: str, hidden: Any) -> None:

@@ -84,7 +84,15 @@ class ConvDecoder(_Conv):
 
     See Also
     --------
-    ConvEncoder : The other half, with an example.
+    ConvEncoder : The other half.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_genmodel.vae import ConvDecoder
+    >>> network = ConvDecoder((8, 8))(2, 64)
+    >>> network(torch.zeros(5, 2)).shape
+    torch.Size([5, 64])
     """
 
     def __call__(self, n_inputs: int, n_outputs: int) -> nn.Module:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from itertools import product
 from threading import get_ident
 from typing import Any
@@ -12,13 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sklearn_genmodel.em import SharedLimit, row_threads
 from sklearn_genmodel.vae._data import Rows
 from sklearn_genmodel.vae._likelihood import to_array
 from sklearn_genmodel.vae._module import LOG_2PI, VAEModule
-from sklearn_genmodel.vae._networks import Workspace, is_dense_on_cpu
+from sklearn_genmodel.vae._networks import Workspace
 from sklearn_genmodel.vae._outputs import RowDensities, row_densities
 from sklearn_genmodel.vae._scoring import block_size, shared_draws
+from sklearn_genmodel.vae._threads import computes_alone, over_chunks
 
 __all__ = ["log_evidence"]
 
@@ -110,32 +109,7 @@ def _log_sum(module: VAEModule, rows: Rows, n_draws: int, densities: RowDensitie
     blocks = rows.take(filled.clamp(max=n_rows - 1)) if n_rows % size else rows
     n_together = max(1, DRAWS_AT_A_TIME // (size * n_terms))
     chunks = list(blocks.split(size * n_together))
-    # Networks of the users need not bear several threads at a time.
-    own = is_dense_on_cpu(module.encoder) and is_dense_on_cpu(decoder)
-    n_threads = min(torch.get_num_threads(), len(chunks)) if own else 1
-    return np.concatenate(_in_threads(estimate, chunks, n_threads))[:n_rows]
-
-
-def _in_threads(
-    function: Callable[[Rows], Array], chunks: list[Rows], n_threads: int
-) -> list[Array]:
-    """Map over chunks in threads that compute alone.
-
-    The products of small networks are too short for several threads to share, and the threads of
-    numpy's products and of torch would wait for each other in turns.
-    """
-
-    def alone(chunk: Rows) -> Array:
-        torch.set_num_threads(1)
-        return function(chunk)
-
     # Rows too far away for single precision are told by what comes out.
-    with np.errstate(over="ignore", invalid="ignore"), row_threads(n_threads) as mapper:
-        if n_threads == 1:
-            return list(mapper(function, chunks))
-        with _threads_of_torch():
-            return list(mapper(alone, chunks))
-
-
-# What one thread sets is what new threads begin with from then on: it is set back.
-_threads_of_torch = SharedLimit(lambda: partial(torch.set_num_threads, torch.get_num_threads()))
+    with np.errstate(over="ignore", invalid="ignore"):
+        parts = over_chunks(estimate, chunks, alone=computes_alone(module))
+    return np.concatenate(parts)[:n_rows]

@@ -101,6 +101,11 @@ class TrainedByGradients(LatentGeneration):
         Returns
         -------
         self : VAEEstimator
+
+        Raises
+        ------
+        ValueError
+            If there is no state of training to go on from.
         """
         check_is_fitted(self, "module_")
         check_arguments(self)

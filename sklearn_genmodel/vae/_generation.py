@@ -1,4 +1,4 @@
-"""What can be made without rows: samples, and paths through the latent space."""
+"""What the decoder makes: rows of latents, samples, and paths through the latent space."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_genmodel._compat import as_generator
 from sklearn_genmodel._validation import check_number, check_supports, given_row
-from sklearn_genmodel.vae._build import inference_model
+from sklearn_genmodel.vae._build import Model, inference_model
 from sklearn_genmodel.vae._data import make_rows
 from sklearn_genmodel.vae._inference import LatentInference
 from sklearn_genmodel.vae._likelihood import to_array
@@ -25,6 +25,53 @@ Array = NDArray[np.float64]
 
 class LatentGeneration(LatentInference):
     """Methods of a fitted variational autoencoder that make rows (L15)."""
+
+    def reconstruct(self, X: Any) -> Array:
+        """Means of the decoder at the posterior means.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+        """
+        return self.inverse_transform(self.transform(X))
+
+    def inverse_transform(self, X: Any) -> Array:
+        """Means of x given latents.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_latent)
+            Latents, as `transform` returns them; the name is scikit-learn's.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            In the units of the data.
+
+        Raises
+        ------
+        ValueError
+            If the latents have another shape, or are not finite.
+        """
+        check_is_fitted(self, "module_")
+        model = inference_model(self.module_, self._scaling)
+        Z = np.array(X, dtype=np.float64)
+        n_latent = model.module.n_latent
+        if Z.ndim != 2 or Z.shape[1] != n_latent or not len(Z):
+            raise ValueError(
+                f"Latents have shape {Z.shape}, expected (n_samples, {n_latent}) as `transform` "
+                "returns them."
+            )
+        if not np.isfinite(Z).all():
+            raise ValueError(f"Latents of row {np.argwhere(~np.isfinite(Z))[0, 0]} are not finite.")
+        with torch.inference_mode():
+            outputs = model.module.decode(_on_device(Z, model))
+            cells = to_array(model.module.likelihood.mean(outputs))
+        return rows_like_those_fitted(model.scaling.to_data(cells), self._family, None)
 
     def sample(
         self, n_samples: int = 1, random_state: Any = None, *, return_mean: bool = False
@@ -50,11 +97,11 @@ class LatentGeneration(LatentInference):
         Z = self._draw_latents(n_samples, rng)
         if return_mean:
             return self.inverse_transform(Z)
-        module, scaling, _ = inference_model(self.module_, self._scaling)
+        model = inference_model(self.module_, self._scaling)
         with torch.inference_mode():
-            outputs = module.decode(torch.as_tensor(Z, dtype=module.like.dtype).to(module.like))
-            X = scaling.to_data(module.likelihood.sample(outputs, rng))
-        return rows_like_those_fitted(X, self._family, self._schema)
+            outputs = model.module.decode(_on_device(Z, model))
+            cells = model.module.likelihood.sample(outputs, rng)
+        return rows_like_those_fitted(model.scaling.to_data(cells), self._family, self._schema)
 
     def interpolate(self, first: Any, last: Any, n_steps: int = 10) -> Array:
         """Means of x on the straight line between the latents of two rows.
@@ -90,6 +137,11 @@ class LatentGeneration(LatentInference):
         Returns
         -------
         X : ndarray of shape (n_values, n_features)
+
+        Raises
+        ------
+        ValueError
+            If there is no such latent unit.
         """
         check_is_fitted(self, "module_")
         n_latent = self.module_.n_latent
@@ -124,3 +176,8 @@ class LatentGeneration(LatentInference):
         labels = rng.choice(len(weights), size=n_samples, p=weights / weights.sum())
         with torch.inference_mode():
             return components.draw(labels, rng)
+
+
+def _on_device(values: Array, model: Model) -> Any:
+    like = model.module.like
+    return torch.as_tensor(values, dtype=like.dtype, device=like.device)

@@ -1,4 +1,4 @@
-"""What can be asked about rows: latents, bounds, densities, reconstructions, missing cells."""
+"""What can be asked about rows: latents, bounds, densities, missing cells."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ class LatentInference(
             Named tuple of ``means`` and ``scales``, of shape (n_samples, n_latent).
         """
         model, rows, _ = self._rows(X)
-        means, log_scales = by_blocks(rows, 1, lambda part: model.module.posterior(part.inputs))
+        module = model.module
+        means, log_scales = by_blocks(module, rows, 1, lambda part: module.posterior(part.inputs))
         return Posterior(means, np.exp(log_scales))
 
     def transform(self, X: Any) -> Array:
@@ -244,48 +245,6 @@ class LatentInference(
         schema = self._schema if self._family and self._schema else FrameSchema.of(given)
         return rows_like_those_fitted(filled, self._family, schema, like=given)
 
-    def reconstruct(self, X: Any) -> Array:
-        """Means of the decoder at the posterior means.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, n_features)
-        """
-        return self.inverse_transform(self.transform(X))
-
-    def inverse_transform(self, X: Any) -> Array:
-        """Means of x given latents.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_latent)
-            Latents, as `transform` returns them; the name is scikit-learn's.
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, n_features)
-            In the units of the data.
-        """
-        check_is_fitted(self, "module_")
-        model = inference_model(self.module_, self._scaling)
-        Z = np.array(X, dtype=np.float64)
-        n_latent = model.module.n_latent
-        if Z.ndim != 2 or Z.shape[1] != n_latent or not len(Z):
-            raise ValueError(
-                f"Latents have shape {Z.shape}, expected (n_samples, {n_latent}) as `transform` "
-                "returns them."
-            )
-        if not np.isfinite(Z).all():
-            raise ValueError(f"Latents of row {np.argwhere(~np.isfinite(Z))[0, 0]} are not finite.")
-        with torch.inference_mode():
-            outputs = model.module.decode(_like(Z, model))
-            cells = to_array(model.module.likelihood.mean(outputs))
-        return rows_like_those_fitted(model.scaling.to_data(cells), self._family, None)
-
     def _expected_cells(self, model: Model, rows: Rows) -> Array:
         module, likelihood = model.module, model.module.likelihood
         expectation = importance_weighted(
@@ -301,8 +260,3 @@ class LatentInference(
         likelihood = model.module.likelihood
         X = read_rows(self, X, self._family, likelihood)
         return model, make_rows(X, None, likelihood, model.scaling, model.module.like), X
-
-
-def _like(values: Array, model: Model) -> Any:
-    like = model.module.like
-    return torch.as_tensor(values, dtype=like.dtype, device=like.device)

@@ -15,8 +15,9 @@ from torch import nn
 
 from sklearn_genmodel.families import Support
 from sklearn_genmodel.vae._column_statistics import deviations
+from sklearn_genmodel.vae._scale import Scale
 
-__all__ = ["FINITE", "LARGEST_LOG", "Likelihood", "padded", "to_array"]
+__all__ = ["FINITE", "LARGEST_LOG", "Likelihood", "LocationScale", "padded", "to_array"]
 
 Array = NDArray[np.float64]
 
@@ -135,6 +136,22 @@ class Likelihood(nn.Module):
     def cells(self, expectation: Any) -> Any:
         """Cells that stand for an average over z: (..., n_features)."""
         return expectation
+
+
+class LocationScale(Likelihood):
+    """Of a location and a scale: the decoder gives the one, and the other if it is to."""
+
+    def __init__(self, n_features: int, scale: str | float) -> None:
+        super().__init__(n_features, scale)
+        self.scale = Scale(scale, n_features)
+        self.n_outputs = n_features * (2 if self.scale.from_network else 1)
+
+    def location_scale(self, outputs: Any) -> tuple[Any, Any]:
+        """Locations, and logarithms of the scales."""
+        if not self.scale.from_network:
+            return outputs, self.scale()
+        location, raw = outputs.chunk(2, dim=-1)
+        return location, self.scale(raw)
 
 
 def padded(outputs: Array, n_outputs: int) -> Array:

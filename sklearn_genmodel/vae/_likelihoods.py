@@ -1,4 +1,4 @@
-"""Distributions of a row given its latent vector, p(x | z): one class per likelihood."""
+"""Distributions of a row given its latent vector, p(x | z): normal columns, yes/no, counts."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from sklearn_genmodel.vae._likelihood import (
     FINITE,
     LARGEST_LOG,
     Likelihood,
+    LocationScale,
     padded,
     to_array,
 )
-from sklearn_genmodel.vae._scale import Scale
 
 __all__ = [
     "Bernoulli",
@@ -42,16 +42,11 @@ Array = NDArray[np.float64]
 LOG_2PI = math.log(2.0 * math.pi)
 
 
-class Gaussian(Likelihood):
+class Gaussian(LocationScale):
     """Normal columns: the decoder gives means, and deviations if these are its own."""
 
     support = FINITE
     rescaled = True
-
-    def __init__(self, n_features: int, scale: str | float) -> None:
-        super().__init__(n_features, scale)
-        self.scale = Scale(scale, n_features)
-        self.n_outputs = n_features * (2 if self.scale.from_network else 1)
 
     def start(self, X: Array, weights: Array | None) -> Array:
         """Start from the mean and the deviation of every column."""
@@ -60,13 +55,13 @@ class Gaussian(Likelihood):
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
         """-((x - mu) / s)^2 / 2 - log s - log(2 pi) / 2."""
-        location, log_scale = self._location_scale(outputs)
+        location, log_scale = self.location_scale(outputs)
         standardized = (X - location) * torch.exp(-log_scale)
         return -0.5 * standardized.square() - (log_scale + 0.5 * LOG_2PI)
 
     def row_log_prob(self, X: Any, outputs: Any, mask: Any) -> Any:
         """The same, summed, in fewer passes over the cells; squares in the decoder's precision."""
-        location, log_scale = self._location_scale(outputs)
+        location, log_scale = self.location_scale(outputs)
         inverse, constants = torch.exp(-log_scale), log_scale + 0.5 * LOG_2PI
         if mask is not None:
             inverse, constants = inverse * mask, constants * mask
@@ -83,19 +78,13 @@ class Gaussian(Likelihood):
 
     def mean(self, outputs: Any) -> Any:
         """Means."""
-        return self._location_scale(outputs)[0]
+        return self.location_scale(outputs)[0]
 
     def sample(self, outputs: Any, rng: np.random.Generator) -> Array:
         """Means plus noise."""
-        location, log_scale = self._location_scale(outputs)
+        location, log_scale = self.location_scale(outputs)
         noise = rng.standard_normal(location.shape)
         return to_array(location) + to_array(torch.exp(log_scale)) * noise
-
-    def _location_scale(self, outputs: Any) -> tuple[Any, Any]:
-        if not self.scale.from_network:
-            return outputs, self.scale()
-        location, raw = outputs.chunk(2, dim=-1)
-        return location, self.scale(raw)
 
 
 class Bernoulli(Likelihood):
@@ -152,18 +141,13 @@ class Poisson(Likelihood):
         return poisson_draws(to_array(self.mean(outputs)), rng)
 
 
-class NegativeBinomial(Likelihood):
+class NegativeBinomial(LocationScale):
     """Counts that vary more than Poisson's: the decoder gives log-means.
 
     The scale is the number of failures r, so that the variance is mean + mean^2 / r.
     """
 
     support = COUNTS
-
-    def __init__(self, n_features: int, scale: str | float) -> None:
-        super().__init__(n_features, scale)
-        self.scale = Scale(scale, n_features)
-        self.n_outputs = n_features * (2 if self.scale.from_network else 1)
 
     def features(self, X: Array) -> Array:
         """log(1 + x): counts of any size."""
@@ -180,21 +164,20 @@ class NegativeBinomial(Likelihood):
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
         """log C(x + r - 1, x) + r log(r / (r + m)) + x log(m / (r + m))."""
-        return negative_binomial(X, *self._location_scale(outputs))
+        return negative_binomial(X, *self.location_scale(outputs))
 
     def mean(self, outputs: Any) -> Any:
         """Means."""
-        return torch.exp(self._location_scale(outputs)[0])
+        return torch.exp(self.location_scale(outputs)[0])
 
     def sample(self, outputs: Any, rng: np.random.Generator) -> Array:
         """Counts with gamma-distributed rates."""
-        return sample_negative_binomial(*self._location_scale(outputs), rng)
+        return sample_negative_binomial(*self.location_scale(outputs), rng)
 
-    def _location_scale(self, outputs: Any) -> tuple[Any, Any]:
-        raw = None
-        if self.scale.from_network:
-            outputs, raw = outputs.chunk(2, dim=-1)
-        return outputs.clamp(-LARGEST_LOG, LARGEST_LOG), self.scale(raw)
+    def location_scale(self, outputs: Any) -> tuple[Any, Any]:
+        """Log-means, kept within what numbers can hold, and log r."""
+        log_mean, log_r = super().location_scale(outputs)
+        return log_mean.clamp(-LARGEST_LOG, LARGEST_LOG), log_r
 
 
 def sample_negative_binomial(log_mean: Any, log_r: Any, rng: np.random.Generator) -> Array:

@@ -25,6 +25,7 @@ from sklearn_genmodel.vae._likelihood import (
     FINITE,
     LARGEST_LOG,
     Likelihood,
+    LocationScale,
     padded,
     to_array,
 )
@@ -41,7 +42,7 @@ SHARES = Support(
 )
 
 
-class StudentT(Likelihood):
+class StudentT(LocationScale):
     """Real columns with outliers: the decoder gives locations; degrees of freedom are learned."""
 
     support = FINITE
@@ -50,8 +51,6 @@ class StudentT(Likelihood):
 
     def __init__(self, n_features: int, scale: str | float) -> None:
         super().__init__(n_features, scale)
-        self.scale = Scale(scale, n_features)
-        self.n_outputs = n_features * (2 if self.scale.from_network else 1)
         first = torch.full((n_features,), math.log(FIRST_DOF - 1.0), dtype=torch.float32)
         self.raw_dof = nn.Parameter(first)
 
@@ -66,7 +65,7 @@ class StudentT(Likelihood):
 
     def log_prob(self, X: Any, outputs: Any) -> Any:
         """log of Gamma((v+1)/2) / (Gamma(v/2) sqrt(v pi) s) (1 + ((x - mu) / s)^2 / v)^-(v+1)/2."""
-        location, log_scale = self._location_scale(outputs)
+        location, log_scale = self.location_scale(outputs)
         dof = self.dof()
         half = 0.5 * (dof + 1.0)
         constant = torch.lgamma(half) - torch.lgamma(0.5 * dof) - 0.5 * torch.log(math.pi * dof)
@@ -79,19 +78,13 @@ class StudentT(Likelihood):
 
     def mean(self, outputs: Any) -> Any:
         """Locations."""
-        return self._location_scale(outputs)[0]
+        return self.location_scale(outputs)[0]
 
     def sample(self, outputs: Any, rng: np.random.Generator) -> Array:
         """Locations plus heavy-tailed noise."""
-        location, log_scale = self._location_scale(outputs)
+        location, log_scale = self.location_scale(outputs)
         noise = rng.standard_t(np.broadcast_to(to_array(self.dof()), location.shape))
         return to_array(location) + to_array(torch.exp(log_scale)) * noise
-
-    def _location_scale(self, outputs: Any) -> tuple[Any, Any]:
-        if not self.scale.from_network:
-            return outputs, self.scale()
-        location, raw = outputs.chunk(2, dim=-1)
-        return location, self.scale(raw)
 
 
 class ZeroInflatedNegativeBinomial(Likelihood):
@@ -137,16 +130,11 @@ class ZeroInflatedNegativeBinomial(Likelihood):
         return log_mean.clamp(-LARGEST_LOG, LARGEST_LOG), odds, self.scale(*raw)
 
 
-class Beta(Likelihood):
+class Beta(LocationScale):
     """Shares in (0, 1): the decoder gives log-odds of the mean; the scale is the precision."""
 
     support = SHARES
     filler = 0.5
-
-    def __init__(self, n_features: int, scale: str | float) -> None:
-        super().__init__(n_features, scale)
-        self.scale = Scale(scale, n_features)
-        self.n_outputs = n_features * (2 if self.scale.from_network else 1)
 
     def features(self, X: Array) -> Array:
         """Log-odds of the shares."""
@@ -168,21 +156,15 @@ class Beta(Likelihood):
 
     def mean(self, outputs: Any) -> Any:
         """Means."""
-        return torch.sigmoid(self._split(outputs)[0])
+        return torch.sigmoid(self.location_scale(outputs)[0])
 
     def sample(self, outputs: Any, rng: np.random.Generator) -> Array:
         """Shares, kept off 0 and 1."""
         a, b = map(to_array, self._shapes(outputs))
         return np.clip(rng.beta(a, b), SHARES.low, SHARES.high)
 
-    def _split(self, outputs: Any) -> tuple[Any, Any]:
-        if not self.scale.from_network:
-            return outputs, self.scale()
-        odds, raw = outputs.chunk(2, dim=-1)
-        return odds, self.scale(raw)
-
     def _shapes(self, outputs: Any) -> tuple[Any, Any]:
-        odds, log_precision = self._split(outputs)
+        odds, log_precision = self.location_scale(outputs)
         a = torch.exp(log_precision + functional.logsigmoid(odds))
         b = torch.exp(log_precision + functional.logsigmoid(-odds))
         return a, b

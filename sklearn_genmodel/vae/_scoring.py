@@ -19,6 +19,7 @@ from sklearn_genmodel.vae._data import Rows
 from sklearn_genmodel.vae._likelihood import to_array
 from sklearn_genmodel.vae._module import VAEModule, expected_log_prior, gaussian_entropy
 from sklearn_genmodel.vae._streaming import StreamedRows
+from sklearn_genmodel.vae._threads import computes_alone, over_chunks
 
 __all__ = [
     "Bound",
@@ -81,25 +82,39 @@ def shared_draws(module: VAEModule, n_draws: int, *, whiten: bool) -> Any:
 
 
 def by_blocks(
-    rows: Rows | StreamedRows, n_draws: int, function: Callable[[Rows], tuple[Any, ...]]
+    module: VAEModule,
+    rows: Rows | StreamedRows,
+    n_draws: int,
+    function: Callable[[Rows], tuple[Any, ...]],
+    *,
+    in_turn: bool = False,
 ) -> tuple[Array, ...]:
     """Apply a function to blocks of rows, and join each of the arrays that it returns.
 
     Parameters
     ----------
+    module : VAEModule
+        What the function computes with.
     rows : Rows or StreamedRows
     n_draws : int
         Draws per row, for the size of a block.
     function : callable
         From rows to tensors whose first axis is the rows.
+    in_turn : bool
+        Whether blocks must come one after the other, because all draw from one generator.
 
     Returns
     -------
     arrays : tuple of ndarray
     """
-    with torch.inference_mode():
-        blocks = rows.split(block_size(rows, n_draws))
-        parts = [tuple(map(to_array, function(block))) for block in blocks]
+
+    @torch.inference_mode()
+    def arrays(block: Rows) -> tuple[Array, ...]:
+        return tuple(map(to_array, function(block)))
+
+    blocks = rows.split(block_size(rows, n_draws))
+    alone = isinstance(rows, Rows) and computes_alone(module) and not in_turn
+    parts = over_chunks(arrays, blocks, alone=alone)
     return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
 
@@ -129,7 +144,7 @@ def bound_of_rows(module: VAEModule, rows: Rows, n_draws: int) -> Bound:
         entropy = gaussian_entropy(log_scales).sum(1)
         return module.log_likelihood(block, z).mean(0), log_prior, entropy
 
-    reconstruction, log_prior, entropy = by_blocks(rows, n_draws, terms)
+    reconstruction, log_prior, entropy = by_blocks(module, rows, n_draws, terms)
     kl = -(log_prior + entropy)
     return Bound(reconstruction - kl, reconstruction, kl, reconstruction + log_prior, entropy)
 
@@ -160,7 +175,7 @@ def importance_weighted(
         values = function(means + torch.exp(log_scales) * noise)
         return (torch.einsum("cd,cdv->dv", shares, values),)
 
-    return by_blocks(rows, n_draws, expectation)[0]
+    return by_blocks(module, rows, n_draws, expectation)[0]
 
 
 def resampled_outputs(module: VAEModule, rows: Rows, n_draws: int, rng: np.random.Generator) -> Any:
@@ -189,7 +204,7 @@ def resampled_outputs(module: VAEModule, rows: Rows, n_draws: int, rng: np.rando
         draws = noise.gather(0, chosen[None, :, None].expand(1, -1, shape[2]))[0]
         return (module.decode(means + torch.exp(log_scales) * draws),)
 
-    return torch.as_tensor(by_blocks(rows, n_draws, outputs)[0])
+    return torch.as_tensor(by_blocks(module, rows, n_draws, outputs, in_turn=True)[0])
 
 
 def count_active(module: VAEModule, rows: Rows | StreamedRows) -> int:
@@ -200,7 +215,7 @@ def count_active(module: VAEModule, rows: Rows | StreamedRows) -> int:
     Burda, Y., Grosse, R. and Salakhutdinov, R. (2016). Importance weighted autoencoders, section
     5. International Conference on Learning Representations.
     """
-    means, _ = by_blocks(rows, 1, lambda block: module.posterior(block.inputs))
+    means, _ = by_blocks(module, rows, 1, lambda block: module.posterior(block.inputs))
     return int(np.sum(means.var(axis=0) > ACTIVE_VARIANCE))
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 
+from sklearn_genmodel.vae._batches import ROWS_AT_A_TIME, WatchedRows, batches
 from sklearn_genmodel.vae._components import Components
 from sklearn_genmodel.vae._data import Rows
 from sklearn_genmodel.vae._device import private_seed, resume_generator
@@ -24,7 +25,6 @@ from sklearn_genmodel.vae._flat import FlatParameters
 from sklearn_genmodel.vae._graph import Advance, graphed
 from sklearn_genmodel.vae._module import VAEModule
 from sklearn_genmodel.vae._networks import Dense
-from sklearn_genmodel.vae._objectives import objective_sum
 from sklearn_genmodel.vae._optimizers import load_state, make_optimizer, set_step_size
 from sklearn_genmodel.vae._options import TrainingOptions
 from sklearn_genmodel.vae._state import Epoch, TrainingState
@@ -38,7 +38,6 @@ LONGEST_STEP, NORM_MEMORY = 10.0, 0.02
 # A bound that is lower than at the start by so many times was lost by a step that was too long.
 FALL, PROBED_ROWS = 1e2, 256
 MOST_ROLLBACKS = 40
-BATCHES_AT_A_TIME, ROWS_AT_A_TIME = 32, 4096
 
 
 class Training:
@@ -71,7 +70,7 @@ class Training:
         offsets: tuple[float, float] = (0.0, 0.0),
         ranks: Ranks = ALONE,
     ) -> None:
-        self.module, self.rows, self.held_out = module.eval(), rows, held_out
+        self.module, self.rows = module.eval(), rows
         self.options, self.now, self.offsets = options, copy.deepcopy(state), offsets
         self.ranks, self.flat = ranks, FlatParameters(module)
         ranks.copy_first([self.flat.vector, *self.flat.buffers])
@@ -84,13 +83,17 @@ class Training:
         self.generator = torch.Generator(device=module.like.device)
         self._resume(state)
         self.advance = self._new_advance()
-        self.probe_noise = self._noise_for(rows.block(slice(PROBED_ROWS)))
-        total, weight = ranks.add(self._probe()).tolist()
+        # Bounds of a few rows tell whether the last step has spoilt the parameters.
+        seed, few = int(state.seeds[1]), rows.block(slice(PROBED_ROWS))
+        self.probe = WatchedRows(few, module, options, seed)
+        self.held_out = None
+        if held_out is not None:
+            self.held_out = WatchedRows(held_out, module, options, seed)
+        total, weight = ranks.add(self.probe.bound()).tolist()
         self.bound = total / weight
         # What falls too low is rolled back: a run that goes on from there is on other rows.
         if self.now.probe is None or not self.bound > self._lowest:
             self.now.probe = self.bound
-        self.held_out_noise: Any = None if held_out is None else self._noise_for(held_out)
 
     def state(self) -> TrainingState:
         """The state as a value that nothing here will change."""
@@ -161,31 +164,23 @@ class Training:
             self.module.prior.start(posteriors, self.rows.inputs, self.rows.weights, rng)
         self.ranks.copy_first([self.flat.vector])
 
-    def _noise_for(self, rows: Rows | StreamedRows) -> Any:
-        generator = torch.Generator(device=self.module.like.device)
-        generator.manual_seed(int(self.now.seeds[1]))
-        return self._noise(len(rows.weights), generator)
-
-    def _noise(self, n_rows: int, generator: Any, *more: int) -> Any:
-        shape = (*more, self.options.n_draws, n_rows, self.module.n_latent)
-        like = self.module.like
-        return torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
-
     def _pass_over_rows(self, kl_weight: float) -> list[float]:
         """Step through all batches; the mean bound, its terms, and its value on validation rows."""
         total = self.module.like.new_zeros(3)
         self.module.train()
-        for position, (rows, noise) in enumerate(self._batches()):
+        epoch = batches(self.rows, self.module, self.options, self.ranks, self.generator)
+        for position, (rows, noise) in enumerate(epoch):
             with self._own_randomness(position):
                 total += self.advance(rows, noise, kl_weight)
         self.module.eval()
         # Layers that keep averages of their inputs, such as batch normalisation.
         self.ranks.copy_first(self.flat.buffers)
         weight = self.rows.weights.sum()[None]
-        sums = torch.cat([total, weight, self._validate(), self._probe()])
+        held_out = total.new_zeros(2) if self.held_out is None else self.held_out.bound()
+        sums = torch.cat([total, weight, held_out, self.probe.bound()])
         # The one synchronisation of an epoch.
-        *total, weight, validation, held_out, probe, probed = self.ranks.add(sums).tolist()
-        validation = validation / held_out if held_out else 0.0
+        *total, weight, validation, validated, probe, probed = self.ranks.add(sums).tolist()
+        validation = validation / validated if validated else 0.0
         return [*(value / weight for value in total), validation, probe / probed]
 
     def _own_randomness(self, batch: int) -> AbstractContextManager[None]:
@@ -210,22 +205,6 @@ class Training:
         self.optimizer.step()
         return sums
 
-    def _batches(self) -> Iterator[tuple[Rows, Any]]:
-        n_rows, ranks = len(self.rows.weights), self.ranks
-        size = min(-(-self.options.batch_size // ranks.size), n_rows)
-        n_batches = -(-n_rows // size)
-        order = torch.randperm(n_rows, generator=self.generator, device=self.generator.device)
-        n_fill = n_batches * size - n_rows
-        order = torch.cat([order, order[:n_fill]])
-        n_taken = 0
-        for rows in self.rows.takes(order.split(BATCHES_AT_A_TIME * size)):
-            n_taken += len(rows.weights)
-            noise = self._noise(size * ranks.size, self.generator, len(rows.weights) // size)
-            noise = noise[..., ranks.rank * size :, :][..., :size, :]
-            if n_taken == len(order) and n_fill:
-                rows.weights[-n_fill:] = 0.0
-            yield from zip(rows.split(size), noise, strict=True)
-
     def _clip(self) -> None:
         gradient, longest = self.flat.gradient, self.now.gradient_norm
         norm = torch.linalg.vector_norm(gradient)
@@ -236,29 +215,11 @@ class Training:
         gradient *= shorter
         longest.lerp_(norm * shorter, NORM_MEMORY)
 
-    def _validate(self) -> Any:
-        """Sum of the bounds of the rows held out, and of their weights."""
-        total = self.module.like.new_zeros(2)
-        if self.held_out is None:
-            return total
-        with torch.no_grad():
-            for start in range(0, len(self.held_out.weights), ROWS_AT_A_TIME):
-                block = slice(start, start + ROWS_AT_A_TIME)
-                rows, noise = self.held_out.block(block), self.held_out_noise[:, block]
-                total += objective_sum(self.module, rows, noise, self.options.objective)
-        return total
-
     def _in_data_units(self, values: list[float]) -> tuple[float, float, float, float]:
         elbo, reconstruction, kl, validation, _ = values
         train, held_out = self.offsets
         validation = math.nan if self.held_out is None else validation + held_out
         return elbo + train, reconstruction + train, kl, validation
-
-    def _probe(self) -> Any:
-        """Bound of a few rows at these parameters, which the last step may have spoilt."""
-        rows = self.rows.block(slice(PROBED_ROWS))
-        with torch.no_grad():
-            return objective_sum(self.module, rows, self.probe_noise, self.options.objective)
 
     def _roll_back(self, parameters: list[Any], optimizer: dict[str, Any], norm: Any) -> None:
         self.flat.restore(parameters)

@@ -1,24 +1,19 @@
 """Families of independent columns that are fitted to the distinct values of every column."""
 
-import math
 import pickle
-from decimal import Decimal
 
 import numpy as np
 import pytest
-from scipy import optimize, special, stats
+from scipy import stats
 from sklearn.base import clone
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.datasets import load_deaths, load_old_faithful
 from sklearn_genmodel.em import Rows, Theta, blocked_step
-from sklearn_genmodel.families import Gaussian, Poisson, PoissonParams, _negative_binomial
+from sklearn_genmodel.families import Poisson, PoissonParams
 from sklearn_genmodel.families._custom import CustomFamily, CustomParams
 from sklearn_genmodel.families._laplace import Laplace, LaplaceParams
 from sklearn_genmodel.families._negative_binomial import NegativeBinomial, NegativeBinomialParams
-from sklearn_genmodel.families._numerics._numerical_mle import maximize
-from sklearn_genmodel.families._numerics._poisson_draws import poisson_draws
-from sklearn_genmodel.families._numerics._roots import falling_root
 from sklearn_genmodel.families._scipy import ScipyFamily, ScipyParams
 from sklearn_genmodel.families._support import Support
 from sklearn_genmodel.families._uniform import Uniform, UniformParams
@@ -123,88 +118,6 @@ def test_contract(name, seed):
     check_family(*TABLE[name], random_state=seed)
 
 
-def exact_negative_binomial(x, r, mu):
-    """Log-probability from sums of logarithms, added without rounding."""
-    terms = [math.log((r + i) / (1.0 + i)) for i in range(int(x))]
-    return math.fsum([*terms, -r * math.log1p(mu / r), -x * math.log1p(r / mu)])
-
-
-@pytest.mark.parametrize("mean", [1e-8, 1e-3, 1.0, 50.0, 1e3])
-@pytest.mark.parametrize("size", [1e-3, 0.1, 1.0, 20.0, 1e3, 1e6, 1e8])
-def test_negative_binomial_log_prob_is_exact(size, mean):
-    x = np.unique(np.floor(mean * np.array([0.0, 0.5, 1.0, 1.5]) + [0, 1, 2, 3]))
-    params = NegativeBinomialParams(np.array([[size]]), np.array([[mean]]))
-    ours = NegativeBinomial().log_prob(x[:, None], params)[:, 0]
-    expected = [exact_negative_binomial(value, size, mean) for value in x]
-    np.testing.assert_allclose(ours, expected, rtol=1e-11, atol=1e-12)
-
-
-@pytest.mark.parametrize("mean", [1e4, 1e8])
-@pytest.mark.parametrize("size", [1e-3, 0.1, 1.0, 20.0, 1e3])
-def test_negative_binomial_log_prob_is_scipys_at_large_means(size, mean):
-    x = np.floor(mean * np.array([0.0, 0.5, 1.0, 1.5]) + [0, 1, 2, 3])
-    params = NegativeBinomialParams(np.array([[size]]), np.array([[mean]]))
-    probs = stats.nbinom(size, size / (size + mean)).pmf(x)
-    seen = probs > 1e-290
-    ours = NegativeBinomial().log_prob(x[:, None], params)[:, 0]
-    np.testing.assert_allclose(ours[seen], np.log(probs[seen]), rtol=1e-10)
-
-
-def exact_poisson(count, mean):
-    """Log-probability in decimal arithmetic, log n! by Stirling's series where n is large."""
-    n, mu = Decimal(float(count)), Decimal(mean)
-    log_factorial = (
-        Decimal(math.log(math.factorial(int(n))))
-        if n < 1000
-        else (
-            n * n.ln() - n + (2 * Decimal(math.pi) * n).ln() / 2 + 1 / (12 * n) - 1 / (360 * n**3)
-        )
-    )
-    return float(n * mu.ln() - mu - log_factorial)
-
-
-@pytest.mark.parametrize("mean", [1e-3, 1.0, 1e4, 1e8])
-def test_negative_binomial_becomes_poisson(mean):
-    """Under-dispersed counts have the Poisson distribution as their limit."""
-    counts = np.unique(np.floor(mean + np.sqrt(mean) * np.linspace(-5, 5, 11)).clip(0.0))
-    X = np.array([[np.floor(mean)], [np.floor(mean) + 1.0]])
-    upper = mean - np.floor(mean)
-    resp = np.array([[1.0 - upper], [upper]])
-    params = NegativeBinomial().weighted_mle(X, resp)
-    np.testing.assert_allclose(params.means, mean)
-    np.testing.assert_allclose(params.sizes, 1e12 * max(mean, 1.0))
-    ours = NegativeBinomial().log_prob(counts[:, None], params)
-    expected = [exact_poisson(count, mean) for count in counts]
-    np.testing.assert_allclose(ours[:, 0], expected, rtol=1e-10, atol=1e-10)
-    vector = NegativeBinomial().to_vector(params, params)
-    assert np.isfinite(vector).all()
-
-
-def test_sizes_are_sought_only_where_counts_are_over_dispersed(monkeypatch):
-    """The components of a column are what each is without the others."""
-    rng = np.random.default_rng(0)
-    under, over = rng.binomial(6, 0.7, 60), rng.negative_binomial(2.0, 0.2, 60)
-    X = np.concatenate([under, over, 3 * over])[:, None]
-    resp = 0.998 * np.repeat(np.eye(3), 60, axis=0) + 0.001 * rng.random((180, 3))
-    family, order = NegativeBinomial(), [1, 0, 2]
-    together = family.weighted_mle(X, resp[:, order])
-    alone = [family.weighted_mle(X, resp[:, [k]]) for k in order]
-    sizes = np.concatenate([params.sizes for params in alone])
-    np.testing.assert_allclose(together.sizes, sizes, rtol=1e-9)
-    assert (together.sizes < 1e6).ravel().tolist() == [True, False, True]
-    # From sizes of before, as in a fit, one for each component.
-    near = together._replace(sizes=1.1 * together.sizes)
-    again = family.m_step(family.suffstats(X, resp[:, order], near))
-    np.testing.assert_allclose(again.sizes, sizes, rtol=1e-9)
-
-    def no_root(*_):
-        raise AssertionError("there is no root to find")
-
-    monkeypatch.setattr(_negative_binomial, "increasing_root", no_root)
-    poisson = family.weighted_mle(X[:60], np.ones((60, 1)))
-    np.testing.assert_allclose(poisson.sizes, 1e12 * poisson.means)
-
-
 @pytest.mark.parametrize("shape", [0.05, 0.5, 1.0, 7.0, 500.0])
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
 def test_weibull_log_prob_is_scipys(shape, scale):
@@ -220,18 +133,6 @@ def test_laplace_log_prob_is_scipys(scale):
     params = LaplaceParams(np.array([[1.5 * scale]]), np.array([[scale]]))
     expected = stats.laplace(1.5 * scale, scale).logpdf(x)
     np.testing.assert_allclose(Laplace().log_prob(x[:, None], params)[:, 0], expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_negative_binomial_score_vanishes(seed):
-    rng = np.random.default_rng(seed)
-    r, mu = np.exp(rng.uniform(-3, 4)), np.exp(rng.uniform(0, 5))
-    x, w = rng.negative_binomial(r, r / (r + mu), 400), rng.random(400)
-    params = NegativeBinomial().weighted_mle(x[:, None].astype(float), w[:, None])
-    size, mean = params.sizes.item(), params.means.item()
-    np.testing.assert_allclose(mean, np.average(x, weights=w), rtol=1e-14)
-    terms = special.digamma(x + size) - special.digamma(size) - np.log1p(mean / size)
-    assert abs(np.average(terms, weights=w)) < 1e-13 * (1.0 + 1.0 / size)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1.0, 5.0, 15.0])
@@ -321,27 +222,6 @@ def test_covariances_are_those_of_samples(name):
     np.testing.assert_allclose(off_diagonal, 0.0, atol=1e-12)
 
 
-@pytest.mark.parametrize("rate", [1e15, 1e17, 1e40, 1e200])
-def test_counts_too_large_for_integers_are_drawn(rate):
-    labels, rng = np.zeros(20_000, dtype=int), np.random.default_rng(0)
-    X = Poisson().sample(PoissonParams(np.full((1, 1), rate)), labels, rng)
-    z = (X[:, 0] - rate) / np.sqrt(rate)
-    if rate < 1e30:
-        assert stats.kstest(z, "norm").pvalue > 0.01
-    np.testing.assert_array_equal(X, np.rint(X))
-    np.testing.assert_allclose(X, rate, rtol=1e-6)
-    size = NegativeBinomialParams(np.full((1, 1), 2.0), np.full((1, 1), rate))
-    X = NegativeBinomial().sample(size, labels, rng)
-    assert stats.kstest(X[:, 0] / rate, stats.gamma(2.0, scale=0.5).cdf).pvalue > 0.01
-
-
-def test_counts_too_large_for_numbers_are_the_largest():
-    rates = np.array([3e307, 1.7e308, np.inf])
-    with np.errstate(all="raise"):
-        counts = poisson_draws(rates, np.random.default_rng(0))
-    np.testing.assert_allclose(counts, [3e307, 1e308, 1e308])
-
-
 def test_a_component_without_weight_gets_the_fit_to_all():
     for name in COLUMNWISE:
         X, resp = rows_of(name)
@@ -378,156 +258,6 @@ def test_prior_is_pseudo_observations(name):
 def test_prior_must_be_a_positive_number(prior):
     with pytest.raises(ValueError, match="pseudo-observations"):
         Laplace(prior).for_rows(np.ones((3, 1)), None, 1)
-
-
-def zero_inflated_log_likelihood(x, w, zero_prob, log_pmf):
-    log_probs = np.log1p(-zero_prob) + log_pmf
-    log_probs[x == 0] = np.logaddexp(np.log(zero_prob), log_probs[x == 0])
-    return w @ log_probs
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_zero_inflated_poisson_is_the_maximum(seed):
-    rng = np.random.default_rng(seed)
-    x, w = rng.poisson(3.0, 200) * (rng.random(200) < 0.6), rng.random(200)
-    family = ZeroInflated("poisson")
-    params = family.weighted_mle(x[:, None].astype(float), w[:, None])
-
-    def loss(point):
-        pmf = stats.poisson(np.exp(point[1])).logpmf(x)
-        return -zero_inflated_log_likelihood(x, w, special.expit(point[0]), pmf)
-
-    best = optimize.minimize(loss, [0.0, 1.0], method="BFGS", options={"gtol": 1e-9})
-    np.testing.assert_allclose(params.zero_probs, special.expit(best.x[0]), rtol=1e-5)
-    np.testing.assert_allclose(params.base.rates, np.exp(best.x[1]), rtol=1e-5)
-    ours = w @ family.log_prob(x[:, None].astype(float), params)[:, 0]
-    assert ours >= -best.fun - 1e-10
-    # With structural zeros the base is the zero-truncated fit: mean / (1 - e^-mean).
-    rate = params.base.rates.item()
-    np.testing.assert_allclose(rate / -np.expm1(-rate), np.average(x[x > 0], weights=w[x > 0]))
-
-
-def test_zero_inflated_negative_binomial_is_the_maximum():
-    rng = np.random.default_rng(0)
-    x = rng.negative_binomial(4.0, 0.4, 500) * (rng.random(500) < 0.7)
-    X, w = x[:, None].astype(float), rng.random(500)
-    family = ZeroInflated(NegativeBinomial())
-    params = family.weighted_mle(X, w[:, None])
-
-    def loss(point):
-        r, mu = np.exp(point[1:])
-        pmf = stats.nbinom(r, r / (r + mu)).logpmf(x)
-        return -zero_inflated_log_likelihood(x, w, special.expit(point[0]), pmf)
-
-    best = optimize.minimize(loss, [0.0, 1.0, 1.0], method="BFGS", options={"gtol": 1e-6})
-    ours = w @ family.log_prob(X, params)[:, 0]
-    np.testing.assert_allclose(ours, -best.fun, atol=1e-7)
-    np.testing.assert_allclose(params.base.sizes, np.exp(best.x[1]), rtol=1e-3)
-
-
-@pytest.mark.parametrize("base", [Poisson(), NegativeBinomial()])
-def test_without_excess_zeros_there_is_no_inflation(base):
-    X = np.repeat(np.arange(7.0), [1, 4, 9, 12, 9, 5, 2])[:, None]
-    ones = np.ones((len(X), 1))
-    params = ZeroInflated(base).weighted_mle(X, ones)
-    assert params.zero_probs == 0.0
-    assert_same_params(params.base, base.weighted_mle(X, ones), rtol=1e-12)
-
-
-def test_inflation_leaves_and_reaches_zero_in_one_step():
-    family = ZeroInflated("poisson")
-    many = np.repeat([0.0, 3.0, 4.0], [50, 30, 20])[:, None]
-    none = ZeroInflatedParams(np.zeros((1, 1)), PoissonParams(np.array([[1.7]])))
-    left = family.m_step(family.suffstats(many, np.ones((100, 1)), none))
-    assert_same_params(left, family.weighted_mle(many, np.ones((100, 1))), rtol=1e-9)
-    few = np.repeat([0.0, 1.0, 2.0, 3.0], [5, 30, 50, 15])[:, None]
-    some = ZeroInflatedParams(np.array([[1e-3]]), PoissonParams(np.array([[1.7]])))
-    assert family.m_step(family.suffstats(few, np.ones((100, 1)), some)).zero_probs == 0.0
-
-
-def test_zero_inflated_columns_of_zeros_and_of_none():
-    X = np.array([[0.0, 2.0], [0.0, 3.0], [0.0, 1.0]])
-    params = ZeroInflated().weighted_mle(X, np.ones((3, 1)))
-    np.testing.assert_array_equal(params.zero_probs, [[0.0, 0.0]])
-    np.testing.assert_allclose(params.base.rates, [[0.0, 2.0]], atol=1e-300)
-
-
-@pytest.mark.parametrize(
-    ("base", "match"),
-    [
-        ("gaussian", "counts from 0 on"),
-        (Weibull(), "counts from 0 on"),
-        (Poisson(prior=1.0), "give it to ZeroInflated"),
-    ],
-)
-def test_zero_inflated_refuses_other_bases(base, match):
-    with pytest.raises(ValueError, match=match):
-        ZeroInflated(base).weighted_mle(np.zeros((2, 1)), np.ones((2, 1)))
-
-
-def test_scipy_family_finds_closed_forms():
-    rng = np.random.default_rng(0)
-    x, w = rng.gamma(2.5, 3.0, 300), rng.random((300, 2))
-    shares = w / w.sum(axis=0)
-    mean, log_mean = x @ shares, np.log(x) @ shares
-    gamma = ScipyFamily("gamma", {"loc": 0.0}).weighted_mle(x[:, None], w).values[:, 0]
-    equation = np.log(gamma[:, 0]) - special.digamma(gamma[:, 0])
-    np.testing.assert_allclose(equation, np.log(mean) - log_mean, rtol=1e-9)
-    np.testing.assert_allclose(gamma.prod(axis=1), mean, rtol=1e-9)
-    expon = ScipyFamily(stats.expon, {"loc": 0.0}).weighted_mle(x[:, None], w)
-    np.testing.assert_allclose(expon.values[:, 0, 0], mean, rtol=1e-9)
-    norm = ScipyFamily("norm").weighted_mle(x[:, None], w).values[:, 0]
-    deviation = np.sqrt(x**2 @ shares - mean**2)
-    np.testing.assert_allclose(norm, np.column_stack([mean, deviation]), rtol=1e-9)
-    counts = np.floor(x)
-    poisson = ScipyFamily("poisson").weighted_mle(counts[:, None], w)
-    np.testing.assert_allclose(poisson.values[:, 0, 0], counts @ shares, rtol=1e-9)
-    nbinom = ScipyFamily("nbinom").weighted_mle(counts[:, None], w)
-    ours = NegativeBinomial().weighted_mle(counts[:, None], w)
-    np.testing.assert_allclose(nbinom.values[:, :, 0], ours.sizes, rtol=1e-7)
-
-
-def test_scipy_family_never_ends_below_its_start():
-    """The exponential density has its location at the smallest value: no maximum inside."""
-    x = np.random.default_rng(0).exponential(2.0, (100, 1))
-    family, params = ScipyFamily("expon"), ScipyParams(np.array([[[-1.0, 2.0]]]))
-    value = family.log_prob(x, params).sum()
-    for _ in range(5):
-        params = family.m_step(family.suffstats(x, np.ones((100, 1)), params))
-        assert family.log_prob(x, params).sum() >= value - 1e-11
-        value = family.log_prob(x, params).sum()
-    best = stats.expon(x.min(), x.mean() - x.min()).logpdf(x).sum()
-    assert best - 1.0 < value <= best
-
-
-def test_scipy_family_mixture_of_normals_is_the_gaussian_one():
-    X = load_old_faithful().data[:, 1:]
-    ours = EMMixture(2, family=ScipyFamily("norm"), n_init=4, random_state=0).fit(X)
-    theirs = EMMixture(2, family=Gaussian(reg_covar=0.0), random_state=0).fit(X)
-    np.testing.assert_allclose(ours.score(X), theirs.score(X), atol=1e-8)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "match"),
-    [
-        (("gumbel",), "pass a univariate distribution"),
-        ((stats.norm(0, 1),), "pass a univariate distribution"),
-        (("norm", {"mu": 0.0}), "'mu' is none of them"),
-        (("norm", {"loc": 0.0, "scale": 1.0}), "none is left"),
-        (("gamma", None, {"a": 1.0, "loc": 9.0, "scale": 1.0}), "pass `start`"),
-    ],
-)
-def test_scipy_family_says_what_is_wrong(arguments, match):
-    with pytest.raises(ValueError, match=match):
-        ScipyFamily(*arguments).weighted_mle(np.array([[1.0], [2.0], [4.0]]), np.ones((3, 1)))
-
-
-def test_scipy_family_knows_its_support():
-    assert ScipyFamily("gamma", {"loc": 2.0}).support.low == 2.0
-    assert ScipyFamily("gamma").support.low == -np.inf
-    beta = ScipyFamily("beta", {"loc": 1.0, "scale": 3.0}).support
-    assert (beta.low, beta.high, beta.integer) == (1.0, 4.0, False)
-    assert ScipyFamily("poisson").support.integer
 
 
 def test_custom_family_is_scipys_where_they_are_the_same():
@@ -575,10 +305,6 @@ def test_custom_family_survives_cloning_and_pickling():
         np.testing.assert_array_equal(copy.log_prob(X, params), family.log_prob(X, params))
 
 
-def nowhere(X, theta):
-    return np.full(len(X), -np.inf)
-
-
 def test_custom_family_says_what_is_wrong():
     X, resp = rows_of("custom")
     with pytest.raises(ValueError, match="one value for each row"):
@@ -589,48 +315,6 @@ def test_custom_family_says_what_is_wrong():
         CustomFamily(lambda X, theta: np.full(len(X), -np.inf), expectation, 3).weighted_mle(
             X, resp
         )
-
-
-def test_uniform_is_the_range_of_the_rows_with_weight():
-    X = np.array([[0.0, 5.0], [1.0, np.nan], [2.0, 6.0], [9.0, 9.0]])
-    resp = np.array([[1.0, 0.0], [0.5, 0.0], [1e-300, 0.0], [0.0, 0.0]])
-    stats_ = Uniform().suffstats(X[:2], resp[:2]) + Uniform().suffstats(X[2:], resp[2:])
-    params = Uniform().m_step(stats_)
-    # The second component has no row, and gets the range of the first.
-    np.testing.assert_array_equal(params.lows, [[0.0, 5.0], [0.0, 5.0]])
-    np.testing.assert_array_equal(params.highs, [[2.0, 6.0], [2.0, 6.0]])
-    log_prob = Uniform().log_prob(X, params)[:, 0]
-    np.testing.assert_allclose(log_prob, [-np.log(2.0), -np.log(2.0), -np.log(2.0), -np.inf])
-
-
-def test_uniform_bounds_may_be_known():
-    family = Uniform(low=[0.0, -1.0], high=10.0)
-    params = family.weighted_mle(np.array([[1.0, 2.0], [3.0, 4.0]]), np.ones((2, 1)))
-    np.testing.assert_array_equal(params.lows, [[0.0, -1.0]])
-    np.testing.assert_array_equal(params.highs, [[10.0, 10.0]])
-    assert family.n_parameters(1, 2) == 0
-    assert Uniform(low=0.0).n_parameters(3, 2) == 6
-    own, own_params = family.marginal(params, np.array([1]))
-    np.testing.assert_allclose(own.log_prob(np.array([[0.0]]), own_params), -np.log(11.0))
-    with pytest.raises(ValueError, match="column 1"):
-        Uniform(low=[0.0, 7.0]).weighted_mle(np.array([[1.0, 2.0], [3.0, 4.0]]), np.ones((2, 1)))
-    with pytest.raises(ValueError, match="one a column"):
-        Uniform(low=[0.0, 7.0, 1.0]).weighted_mle(np.ones((2, 2)), np.ones((2, 1)))
-
-
-def test_uniform_noise_beside_a_gaussian():
-    rng = np.random.default_rng(0)
-    cluster, noise = rng.normal(0.0, 0.5, (150, 2)), rng.uniform(-10.0, 10.0, (50, 2))
-    X = np.concatenate([cluster, noise])
-    mixture = EMMixture(2, family=[Gaussian(), Uniform()], random_state=0).fit(X)
-    log_noise = -np.log(np.ptp(X, axis=0)).sum()
-    gaussian = mixture.params_.groups[0]
-    normal = stats.multivariate_normal(gaussian.means[0], gaussian.covariances[0])
-    expected = np.logaddexp(
-        np.log(mixture.weights_[0]) + normal.logpdf(X), np.log(mixture.weights_[1]) + log_noise
-    )
-    np.testing.assert_allclose(mixture.score_samples(X), expected, rtol=1e-10)
-    np.testing.assert_allclose(mixture.weights_, [0.75, 0.25], atol=0.05)
 
 
 @pytest.mark.parametrize("family", [Laplace(), Weibull()])
@@ -673,31 +357,3 @@ def test_a_fit_is_better_than_the_truth(name):
     assert (np.diff(mixture.lower_bounds_) >= 0).all()
     truth = EMMixture.from_params(family, [0.5, 0.5], params)
     assert mixture.score(X) > truth.score(X)
-
-
-def test_falling_roots():
-    """Roots of exp(-x) - c, far from the start, at an end, and beyond both ends."""
-    levels = np.array([1e-30, 0.5, 1.0, 2.0, 1e-60])
-    low, high = np.zeros(5), np.full(5, 100.0)
-    roots = falling_root(lambda x: np.exp(-x) - levels, np.full(5, 3.0), low, high)
-    np.testing.assert_allclose(roots, [-np.log(1e-30), np.log(2.0), 0.0, 0.0, 100.0], atol=1e-14)
-
-
-def test_maxima_keep_their_digits_far_from_the_start():
-    """Location and log scale of normal data by Newton's method, from afar and off-centre."""
-    x = np.random.default_rng(0).standard_normal(100) * 1e-3 + 1e3
-
-    def objective(points):
-        location, log_scale = points[..., 0, None], points[..., 1, None]
-        return (-0.5 * ((x - location) / np.exp(log_scale)) ** 2 - log_scale).mean(axis=-1)
-
-    (found,) = maximize(objective, np.array([[900.0, 6.0]]))
-    np.testing.assert_allclose(found, [x.mean(), np.log(x.std())], rtol=1e-9)
-
-
-def test_values_on_the_edge_of_a_density_stay_inside():
-    """The maximum of a uniform density has values on both its ends."""
-    for seed in range(12):
-        x = np.random.default_rng(seed).random((300, 1))
-        mixture = EMMixture(1, family=ScipyFamily("uniform"), random_state=0).fit(x)
-        np.testing.assert_allclose(mixture.lower_bound_, -np.log(np.ptp(x)), rtol=1e-9)

@@ -1,4 +1,4 @@
-"""Roots and special functions against SciPy and known values."""
+"""Roots, maxima and special functions against SciPy and known values."""
 
 from decimal import Context, Decimal
 
@@ -18,6 +18,8 @@ from sklearn_genmodel.families._numerics._newton import (
     gamma_shapes,
     increasing_root,
 )
+from sklearn_genmodel.families._numerics._numerical_mle import maximize
+from sklearn_genmodel.families._numerics._roots import falling_root
 from sklearn_genmodel.families._numerics._special import (
     digamma_gap,
     digamma_gap_slope,
@@ -130,3 +132,23 @@ def test_angles_of_no_concentration():
         covariance = VonMises().covariance(params)
     np.testing.assert_allclose(density, [[-np.log(2.0 * np.pi)]])
     np.testing.assert_allclose(covariance, [[[np.pi**2 / 3.0]]])
+
+
+def test_falling_roots():
+    """Roots of exp(-x) - c, far from the start, at an end, and beyond both ends."""
+    levels = np.array([1e-30, 0.5, 1.0, 2.0, 1e-60])
+    low, high = np.zeros(5), np.full(5, 100.0)
+    roots = falling_root(lambda x: np.exp(-x) - levels, np.full(5, 3.0), low, high)
+    np.testing.assert_allclose(roots, [-np.log(1e-30), np.log(2.0), 0.0, 0.0, 100.0], atol=1e-14)
+
+
+def test_maxima_keep_their_digits_far_from_the_start():
+    """Location and log scale of normal data by Newton's method, from afar and off-centre."""
+    x = np.random.default_rng(0).standard_normal(100) * 1e-3 + 1e3
+
+    def objective(points):
+        location, log_scale = points[..., 0, None], points[..., 1, None]
+        return (-0.5 * ((x - location) / np.exp(log_scale)) ** 2 - log_scale).mean(axis=-1)
+
+    (found,) = maximize(objective, np.array([[900.0, 6.0]]))
+    np.testing.assert_allclose(found, [x.mean(), np.log(x.std())], rtol=1e-9)

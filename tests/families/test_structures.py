@@ -1,44 +1,19 @@
-"""Covariance structures: densities, M-steps, constraints and counts of parameters."""
-
-import csv
-import json
-import warnings
-from pathlib import Path
+"""Covariance structures: densities, M-steps and constraints."""
 
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.optimize import brentq, minimize, minimize_scalar
 from scipy.spatial.transform import Rotation
-from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_genmodel import EMMixture
-from sklearn_genmodel.em import Rows, Theta, blocked_step
 from sklearn_genmodel.families._covariances import _convex
-from sklearn_genmodel.families._covariances._decompositions import (
-    lifted_at_equal_volume,
-    proportional_values,
-)
-from sklearn_genmodel.families._covariances._singular import thinnest
+from sklearn_genmodel.families._covariances._decompositions import proportional_values
 from sklearn_genmodel.families._covariances._structures import structure_of
-from sklearn_genmodel.families._gaussian import Gaussian, GaussianParams
+from sklearn_genmodel.families._gaussian import Gaussian
 from sklearn_genmodel.testing import check_family
 
-REFERENCES = Path(__file__).parents[1] / "references"
 ORIENTED = ["EVE", "VVE", "EEV", "VEV"]
 CONSTRAINED = ["VEI", "EVI", "VEE", *ORIENTED, "EVV"]
 CODES = ["EII", "VII", "EEI", "VVI", "EEE", "VVV", *CONSTRAINED]
-FILES = {
-    "iris": ("iris.csv", ["Sepal_Length", "Sepal_Width", "Petal_Length", "Petal_Width"]),
-    "thyroid": ("mclust_thyroid.csv", ["RT3U", "T4", "T3", "TSH", "DTSH"]),
-    "crabs": ("mass_crabs.csv", ["FL", "RW", "CL", "CW", "BD"]),
-}
-
-
-def load(file, columns):
-    """Columns of a file of the references."""
-    with (REFERENCES / "data" / file).open(newline="") as lines:
-        return np.array([[float(row[name]) for name in columns] for row in csv.DictReader(lines)])
 
 
 def scatters(n_components=3, n_features=3, seed=0):
@@ -251,102 +226,6 @@ def test_m_step_from_current_covariances_is_no_worse(code):
         current = neighbour(code, found, 0.1, rng)
 
 
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("code", CODES)
-def test_em_never_lowers_the_bound(code, name):
-    X, family = load(*FILES[name]), Gaussian(code)
-    resp = np.random.default_rng(0).dirichlet(np.ones(3), size=len(X))
-    theta = Theta(np.full(3, 1.0 / 3.0), family.weighted_mle(X, resp))
-    step, bounds = blocked_step(family, Rows(X)), []
-    for _ in range(30):
-        theta, bound = step(theta)
-        bounds.append(bound)
-    assert np.diff(bounds).min() >= -1e-11 * abs(bounds[-1])
-    assert bounds[-1] > bounds[0]
-
-
-# nMclustParams(modelName, d = 4, G = 3) of mclust: mixing weights and means included.
-N_PARAMETERS = {
-    "EII": 15,
-    "VII": 17,
-    "EEI": 18,
-    "VEI": 20,
-    "EVI": 24,
-    "VVI": 26,
-    "EEE": 24,
-    "VEE": 26,
-    "EVE": 30,
-    "VVE": 32,
-    "EEV": 36,
-    "VEV": 38,
-    "EVV": 42,
-    "VVV": 44,
-}
-
-
-@pytest.mark.parametrize("code", CODES)
-def test_n_parameters_is_mclusts(code):
-    assert Gaussian(code).n_parameters(3, 4) + 2 == N_PARAMETERS[code]
-
-
-# BIC of mclust for iris with two components; VVE stops short of its maximum there.
-MCLUST_BIC = {
-    "EII": -1123.4117,
-    "VII": -1012.2352,
-    "EEI": -1042.9679,
-    "VEI": -956.2823,
-    "EVI": -1007.3082,
-    "VVI": -857.5515,
-    "EEE": -688.0972,
-    "VEE": -656.3270,
-    "EVE": -657.2263,
-    "EEV": -644.5997,
-    "VEV": -561.7285,
-    "EVV": -658.3306,
-    "VVV": -574.0178,
-}
-
-
-@pytest.mark.parametrize("code", MCLUST_BIC)
-def test_iris_has_mclusts_bic(code):
-    X, family = load(*FILES["iris"]), Gaussian(code)
-    resp = np.eye(2)[np.repeat([0, 1, 1], 50)]
-    theta = Theta(np.array([1.0, 2.0]) / 3.0, family.weighted_mle(X, resp))
-    step = blocked_step(family, Rows(X))
-    for _ in range(30):
-        theta, bound = step(theta)
-    # The bound of a pass is the mean log-likelihood at the parameters it started from.
-    n_parameters = family.n_parameters(2, 4) + 1
-    bic = 2.0 * len(X) * bound - n_parameters * np.log(len(X))
-    # mclust stops at a relative change of 1e-5.
-    assert bic == pytest.approx(MCLUST_BIC[code], abs=1e-3)
-
-
-def records():
-    """Reference fits of the tied structures and of univariate data."""
-    every = json.loads((REFERENCES / "reference_fits.json").read_text())
-    names = ("EEI", "EII", "E", "V")
-    return [record for record in every if record.get("mclust_model") in names and record["K"] < 4]
-
-
-@pytest.mark.parametrize("record", records(), ids=lambda record: record["id"])
-def test_reference_fits_are_fixed_points(record):
-    """The log-likelihood of R's optimum, where a pass of EM gains nothing."""
-    X = load(record["file"], record["columns"]) / record["divide_by"]
-    code, K = record["mclust_model"], record["K"]
-    family, dense = Gaussian(code, reg_covar=0.0), np.reshape(record["covariances"], (K, -1))
-    dense = dense.reshape(K, X.shape[1], X.shape[1])
-    packed = {"EEI": np.diag(dense[0]), "EII": dense[0, 0, 0], "E": dense[0], "V": dense}[code]
-    means = np.reshape(record["means"], (K, -1))
-    theta = Theta(np.array(record["weights"]), GaussianParams(means, packed))
-    step = blocked_step(family, Rows(X))
-    theta, bound = step(theta)
-    _, after = step(theta)
-    assert len(X) * bound == pytest.approx(record["loglik"], rel=1e-9)
-    assert len(X) * after == pytest.approx(record["loglik"], rel=1e-9)
-    assert family.n_parameters(K, X.shape[1]) + K - 1 == record["n_params"]
-
-
 @pytest.mark.parametrize("code", [*CODES, "V", "E"])
 def test_contract(code):
     rng = np.random.default_rng(3)
@@ -409,26 +288,6 @@ def test_floor_keeps_the_structure(code):
     np.testing.assert_allclose(structure.floor(floored, 0.5 / slack * minimum), floored, rtol=1e-6)
 
 
-def test_floor_at_equal_volume_is_the_constrained_maximum():
-    """scipy's optimum of -sum w / v at a fixed product of the v, which exceed their bounds."""
-    values = np.array([[4.0, 0.01, 25.0, 1.0], [0.1, 2.0, 0.05, 100.0]])
-    bounds = np.array([0.1, 0.2, 0.3, 0.9])
-    ours = np.log(lifted_at_equal_volume(values, bounds))
-    volume = np.log(np.maximum(values, bounds)).sum(axis=1).mean()
-    for log_values, found in zip(np.log(values), ours, strict=True):
-        best = minimize(
-            lambda logs, log_values=log_values: np.exp(log_values - logs).sum(),
-            np.full(4, volume / 4),
-            bounds=[(low, None) for low in np.log(bounds)],
-            constraints={"type": "eq", "fun": lambda logs: logs.sum() - volume},
-            options={"ftol": 1e-14},
-        )
-        np.testing.assert_allclose(found, best.x, atol=1e-5)
-    # Alone, a component has nothing to pay for.
-    alone = lifted_at_equal_volume(values[:1], bounds)
-    np.testing.assert_allclose(alone, np.maximum(values[:1], bounds))
-
-
 @pytest.mark.parametrize("code", CODES)
 def test_an_empty_component_does_not_touch_the_others(code):
     matrices, counts = scatters()
@@ -468,88 +327,6 @@ def test_unknown_names_are_listed():
         structure_of("factor", loadings="some")
     with pytest.raises(ValueError, match="n_factors must be a whole number of at least 1, got 0"):
         structure_of("factor", n_factors=0)
-
-
-@pytest.mark.parametrize("seed", [3, 8, 29])
-@pytest.mark.parametrize("code", CODES)
-def test_components_that_are_constant_in_a_column_are_survived(code, seed):
-    """The floor then decides: no pass may lower the bound, no start may break down."""
-    X = np.random.default_rng(seed).integers(0, 2, (27, 4)).astype(float)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", RuntimeWarning)
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        mixture = EMMixture(3, family=Gaussian(code), n_init=2, max_iter=60, random_state=0).fit(X)
-    assert (np.diff(mixture.lower_bounds_) >= -1e-9 * abs(mixture.lower_bound_)).all()
-    assert mixture.score(X) == pytest.approx(mixture.lower_bound_, rel=1e-9)
-
-
-@pytest.mark.parametrize("code", ["VEI", "EVI", "VEE", "EVV", "VEV", "VVE", "EVE", "EEV"])
-def test_a_floor_costs_no_more_than_one_matrix_for_all(code):
-    """One matrix for all is of every structure, and its best above a floor is known."""
-    structure = structure_of(code)
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        roots = rng.standard_normal((3, 3, 3)) * 10.0 ** rng.uniform(-6, 0, (3, 1, 3))
-        counts, minimum = rng.uniform(3, 30, 3), np.full(3, 1e-3)
-        scatter = counts[:, None, None] * roots @ roots.swapaxes(1, 2)
-        one = scatter.sum(axis=0) / counts.sum()
-        if code[2] == "I":
-            alike = np.tile(np.maximum(np.diagonal(one), minimum), (3, 1))
-            packed = np.einsum("kjj->kj", scatter)
-        else:
-            values, vectors = np.linalg.eigh(one)
-            alike = np.tile((vectors * np.maximum(values, 1e-3)) @ vectors.T, (3, 1, 1))
-            packed = scatter[:, *np.triu_indices(3)]
-        found = structure.constrained(packed, counts, 3, minimum)
-        assert np.linalg.eigvalsh(structure.dense(found, 3, 3)).min() >= 1e-3 * (1 - 1e-9)
-        best = structure.expected_log_prob(found, packed, counts)
-        assert best >= structure.expected_log_prob(alike, packed, counts) - 1e-9 * abs(best)
-
-
-def test_a_floor_at_equal_volume_costs_little_beside_the_best():
-    """Given the volume the best is known; scipy finds the volume. Unfloored gains are thousands."""
-    structure = structure_of("EVI")
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        counts, minimum = rng.uniform(3, 30, 3), np.full(3, 1e-3)
-        scatter = counts[:, None] * 10.0 ** rng.uniform(-9, 1, (3, 3))
-
-        def loss(excess, scatter=scatter, counts=counts, minimum=minimum):
-            # The values that solve max(w t, b) for one log-volume above the floor's.
-            log_ratios = np.log(scatter / minimum)
-            shifts = [
-                brentq(lambda t, row=row: np.maximum(row + t, 0.0).sum() - excess, -99.0, 99.0)
-                for row in log_ratios
-            ]
-            values = minimum * np.exp(np.maximum(log_ratios + np.array(shifts)[:, None], 0.0))
-            return 0.5 * (counts[:, None] * np.log(values) + scatter / values).sum()
-
-        best = -minimize_scalar(loss, bounds=(1e-9, 40.0), method="bounded").fun
-        found = structure.constrained(scatter, counts, 3, minimum)
-        assert structure.expected_log_prob(found, scatter, counts) >= best - 15.0
-
-
-@pytest.mark.parametrize("code", ["VEI", "VEE"])
-def test_extrapolations_far_below_the_floor_are_not_kept(code):
-    """A tenth of it is what may be left, as the unit of the floor changes from pass to pass."""
-    rng = np.random.default_rng(118)
-    flat = rng.standard_normal((20, 2)) * [1.0, 1e-9]
-    X = np.r_[flat, rng.standard_normal((20, 2)) + 2.0]
-    mixture = EMMixture(3, family=Gaussian(code), n_init=1, max_iter=100, random_state=118)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        matrices = mixture.fit(X).component_covariances()
-    values = np.linalg.eigvalsh(matrices / np.multiply.outer(X.std(axis=0), X.std(axis=0)))
-    assert values.min() >= 0.099 * mixture.family.reg_covar
-
-
-def test_thickness_in_units_of_next_to_nothing_is_a_number():
-    """A diagonal matrix is as thin as its smallest ratio, however large the others are."""
-    matrices = np.stack([np.eye(2), np.full((2, 2), 0.5) + 0.5 * np.eye(2)])
-    with np.errstate(all="raise"):
-        found = thinnest(matrices, np.diag([4.0, 1e-320]))
-    assert found[0] == pytest.approx(0.25)
-    assert np.isfinite(found).all()
 
 
 def test_a_single_column_leaves_no_shape_to_be_found(monkeypatch):

@@ -90,6 +90,26 @@ def test_scores_do_not_depend_on_threads():
     assert_allclose(scores[1:], [scores[0]] * 2, rtol=1e-13)
 
 
+def test_bounds_and_imputed_cells_do_not_depend_on_threads():
+    """Blocks of rows are shared among threads, not the loops within a block."""
+    X = np.tile(load_wine().data, (20, 1))
+    X[np.random.default_rng(0).random(X.shape) < 0.1] = np.nan
+    vae = VAEEstimator(3, max_epochs=3, random_state=0).fit(X[:178])
+    n_before = torch.get_num_threads()
+    found = []
+    try:
+        for n_threads in (1, 2, 3):
+            torch.set_num_threads(n_threads)
+            draws = vae.impute(X, draw=True, random_state=0)
+            found.append([vae.elbo(X).elbo, vae.transform(X), vae.impute(X), draws])
+            assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(n_before)
+    for values in zip(*found, strict=True):
+        assert_array_equal(values[1], values[0])
+        assert_array_equal(values[2], values[0])
+
+
 def test_rows_beyond_single_precision_are_scored():
     X = load_wine().data
     vae = VAEEstimator(3, encoder=(), max_epochs=2, random_state=0).fit(X)

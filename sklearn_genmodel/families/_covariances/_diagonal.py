@@ -135,22 +135,29 @@ class Spherical(Diagonal):
         return n_components
 
 
-class TiedDiagonal(Diagonal):
-    """One variance per column for all components, (d,)."""
+class TiedVariances(Diagonal):
+    """Variances that all components share: their squares are summed over the components."""
 
     coupled: bool = True
     shared: bool = True
+
+    def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
+        moments = thin_product(resp, features[: 1 + n_features].T)
+        products = thin_product(features[1 + n_features :], resp.sum(axis=0))
+        return moments[:, 0], moments[:, 1:], products
+
+    def products(self, resp: Array, y: Array) -> Array:
+        return super().products(resp, y)[0]
+
+
+class TiedDiagonal(TiedVariances):
+    """One variance per column for all components, (d,)."""
 
     def side_by_side(self, n_mixtures: int) -> Structure:
         return PooledDiagonal(self, n_mixtures)
 
     def natural(self, means: Array, factor: Array, whitener: Array) -> Array:
         return super().natural(means, np.broadcast_to(factor, means.shape), whitener)
-
-    def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
-        moments = thin_product(resp, features[: 1 + n_features].T)
-        products = thin_product(features[1 + n_features :], resp.sum(axis=0))
-        return moments[:, 0], moments[:, 1:], products
 
     def pair(self, a: Array, b: Array) -> Array:
         product: Array = np.einsum("ki,ki->i", a, b)
@@ -164,9 +171,6 @@ class TiedDiagonal(Diagonal):
     def within(self, scatter: Array, n_features: int) -> Array:
         return scatter
 
-    def products(self, resp: Array, y: Array) -> Array:
-        return super().products(resp, y)[0]
-
     def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return np.broadcast_to(np.diag(covariances), (n_components, n_features, n_features))
 
@@ -177,22 +181,14 @@ class TiedDiagonal(Diagonal):
         return n_features
 
 
-class TiedSpherical(Spherical):
+class TiedSpherical(TiedVariances, Spherical):
     """One variance for all components and columns, ()."""
-
-    coupled: bool = True
-    shared: bool = True
 
     def side_by_side(self, n_mixtures: int) -> Structure:
         return PooledSpherical(self, n_mixtures)
 
     def natural(self, means: Array, factor: Array, whitener: Array) -> Array:
         return super().natural(means, np.broadcast_to(factor, len(means)), whitener)
-
-    def accumulate(self, resp: Array, features: Array, n_features: int) -> tuple[Array, ...]:
-        moments = thin_product(resp, features[: 1 + n_features].T)
-        products = thin_product(features[1 + n_features :], resp.sum(axis=0))
-        return moments[:, 0], moments[:, 1:], products
 
     def pair(self, a: Array, b: Array) -> Array:
         return super().pair(a, b).sum(axis=0)
@@ -201,9 +197,6 @@ class TiedSpherical(Spherical):
         self, scatter: Array, counts: Array, n_features: int, current: Array | None = None
     ) -> Array:
         return np.asarray(scatter.sum() / (max(counts.sum(), TINY) * n_features))
-
-    def products(self, resp: Array, y: Array) -> Array:
-        return super().products(resp, y)[0]
 
     def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
         matrix = covariances * np.eye(n_features)

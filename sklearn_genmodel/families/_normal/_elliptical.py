@@ -231,7 +231,17 @@ class Elliptical(Family):
         return structure.scales(structure.factor(params[1]))
 
     def known_prior(self) -> NormalInverseWishart:
-        """The prior, which has to have been filled in."""
+        """The prior, which has to have been filled in.
+
+        Returns
+        -------
+        prior : NormalInverseWishart
+
+        Raises
+        ------
+        ValueError
+            If there is none, or it leaves something to the data that they have not filled in.
+        """
         prior = self._checked_prior()
         if prior is None or prior.mean is None or prior.scale is None:
             raise ValueError(

@@ -48,11 +48,11 @@ class NormalInverseWishart:
         :math:`\kappa`, the number of rows that the prior mean is worth. 0 leaves the means free.
     dof : float or None, default=None
         Degrees of freedom :math:`\nu`; None is n_features + 2.
-    scale : float, array-like of shape (n_features,) or (n_features, n_features), or None
-        :math:`\Lambda`; one number or one per column are diagonal matrices. None, the default, is
-        the covariance of the data (divided by n) over n_components^(2 / n_features). Of
-        diagonal structures it is the variances, each :math:`\sigma^2` having an inverse-gamma
-        prior :math:`(\nu / 2, \Lambda_{jj} / 2)`; of spherical ones their mean.
+    scale : float, array-like of shape (n_features,) or (n_features, n_features), default=None
+        :math:`\Lambda`; one number or one per column are diagonal matrices. None is the covariance
+        of the data (divided by n) over n_components^(2 / n_features). Of diagonal structures it is
+        the variances, each :math:`\sigma^2` having an inverse-gamma prior
+        :math:`(\nu / 2, \Lambda_{jj} / 2)`; of spherical ones their mean.
 
     Notes
     -----
@@ -67,10 +67,10 @@ class NormalInverseWishart:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_genmodel.families._normal._normal_prior import NormalInverseWishart
-    >>> from sklearn_genmodel.families._covariances._structures import structure_of
+    >>> from sklearn_genmodel.families import Gaussian, NormalInverseWishart
     >>> X = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 2.0]])
-    >>> prior = NormalInverseWishart().resolved(X, None, 2, structure_of("full"))
+    >>> family = Gaussian(prior=NormalInverseWishart())
+    >>> prior = family.for_rows(X, sample_weight=None, n_components=2).prior
     >>> prior.mean, prior.dof
     (array([2., 2.]), 4.0)
     """
