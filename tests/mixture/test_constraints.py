@@ -104,6 +104,13 @@ def test_mistakes(arguments, error, message):
         EMMixture(2, family="poisson", **arguments).fit(COUNTS)
 
 
+@pytest.mark.parametrize("name", ["fixed", "tied"])
+def test_groups_map_names_to_values(name):
+    columns = Columns([("counts", "poisson", [0, 1])])
+    with pytest.raises(TypeError, match="names of parameters of group 'counts' to values, got 1"):
+        EMMixture(2, family=columns, **{name: {"counts": 1}}).fit(COUNTS)
+
+
 @pytest.mark.parametrize("probs", [[0.6, 0.6], [0.6, np.nan], [-0.1, 1.1]])
 def test_fixed_probabilities_are_a_distribution(probs):
     with pytest.raises(ValueError, match="fixed together"):
