@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import numbers
 import re
 from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType, MethodType
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["describe_fit", "identity"]
+__all__ = ["alike", "describe_fit", "identity"]
 
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 # Arguments that change nothing, or that are told by the generator made of them.
@@ -37,6 +38,27 @@ def identity(value: Any) -> str:
     for part in _told(value, ()):
         told.update(part)
     return told.hexdigest()
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two values of an argument ask for the same; numbers count by value, not by type.
+
+    Parameters
+    ----------
+    one, other : object
+
+    Returns
+    -------
+    alike : bool
+    """
+    if all(isinstance(value, (list, tuple)) for value in (one, other)):
+        return len(one) == len(other) and all(map(alike, one, other))
+    if all(isinstance(value, (numbers.Number, np.bool_)) for value in (one, other)):
+        return bool(one == other) or identity(one) == identity(other)
+    if hasattr(one, "get_params") and type(one) is type(other):
+        params, others = one.get_params(deep=False), other.get_params(deep=False)
+        return all(alike(value, others[name]) for name, value in params.items())
+    return identity(one) == identity(other)
 
 
 def describe_fit(estimator: Any, rng: np.random.Generator, start: Iterable[Any] = ()) -> str:

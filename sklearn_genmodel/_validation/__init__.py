@@ -4,20 +4,17 @@ from sklearn_genmodel._validation._arguments import (
     check_choice,
     check_number,
     check_weights,
+    real_numbers,
     refuse_lazy,
+    refuse_time_values,
     refuse_times,
     unchanged_on_error,
 )
 from sklearn_genmodel._validation._coding import decode_rows, encode_table
 from sklearn_genmodel._validation._frames import FrameSchema, loaded
 from sklearn_genmodel._validation._given import given_row, place_of
-from sklearn_genmodel._validation._rows import (
-    check_finite,
-    check_names,
-    check_rows,
-    check_supports,
-    column_names,
-)
+from sklearn_genmodel._validation._names import check_names, column_names, fitted_names
+from sklearn_genmodel._validation._rows import check_finite, check_rows, check_supports
 from sklearn_genmodel._validation._sources import chunk_reader, row_source, spooled
 from sklearn_genmodel._validation._table import Table, read_table
 
@@ -35,11 +32,14 @@ __all__ = [
     "column_names",
     "decode_rows",
     "encode_table",
+    "fitted_names",
     "given_row",
     "loaded",
     "place_of",
     "read_table",
+    "real_numbers",
     "refuse_lazy",
+    "refuse_time_values",
     "refuse_times",
     "row_source",
     "spooled",

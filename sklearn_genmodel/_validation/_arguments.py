@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import numbers
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -15,7 +16,9 @@ __all__ = [
     "check_choice",
     "check_number",
     "check_weights",
+    "real_numbers",
     "refuse_lazy",
+    "refuse_time_values",
     "refuse_times",
     "refuse_unread",
     "unchanged_on_error",
@@ -23,6 +26,14 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+# Timestamps and Timedeltas of pandas are of these types too.
+TIMES = (
+    dt.date,
+    dt.time,
+    dt.timedelta,
+    np.datetime64,
+    np.timedelta64,
+)
 LARGEST_WEIGHT, SMALLEST_WEIGHT = 1e200, 1e-200
 
 
@@ -45,7 +56,7 @@ def check_weights(sample_weight: Any, n_samples: int) -> Array | None:
     """
     if sample_weight is None:
         return None
-    weights = _real_numbers(sample_weight)
+    weights = real_numbers("sample_weight", sample_weight)
     if weights.ndim == 0:
         weights = np.full(n_samples, float(weights))
     if weights.ndim != 1:
@@ -87,7 +98,9 @@ def check_choice(name: str, value: Any, choices: tuple[str | None, ...], more: s
         raise ValueError(f"{name}={value!r}: choose one of {listed}{more}.")
 
 
-def check_number(name: str, value: Any, kind: type, *, low: float) -> None:
+def check_number(
+    name: str, value: Any, kind: type, *, low: float, above: bool = False, more: str = ""
+) -> None:
     """Check one numeric argument of an estimator.
 
     Parameters
@@ -97,7 +110,11 @@ def check_number(name: str, value: Any, kind: type, *, low: float) -> None:
     kind : type
         numbers.Integral or numbers.Real.
     low : float
-        Smallest value allowed.
+        Smallest value allowed; minus infinity for any that is finite.
+    above : bool, default=False
+        Whether `low` itself is refused.
+    more : str, default=""
+        What else the argument may be, for the message.
 
     Raises
     ------
@@ -105,9 +122,11 @@ def check_number(name: str, value: Any, kind: type, *, low: float) -> None:
         If the value is of another kind, or too small.
     """
     good = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
-    if not good or not value >= low or not np.isfinite(value):
+    if not good or not (value > low if above else value >= low) or not np.isfinite(value):
         what = "an integer" if kind is numbers.Integral else "a number"
-        raise ValueError(f"{name} must be {what} of at least {low:g}, got {value!r}.")
+        range_of = f"{what} above {low:g}" if above else f"{what} of at least {low:g}"
+        allowed = f"a finite {what.split()[1]}" if low == -np.inf else range_of
+        raise ValueError(f"{name} must be {allowed}{more}, got {value!r}.")
 
 
 def refuse_lazy(name: str, data: Any) -> None:
@@ -168,6 +187,17 @@ def refuse_times(X: Any, ignored: Collection[int] = ()) -> None:
             )
 
 
+def refuse_time_values(values: NDArray[Any], name: str) -> None:
+    """Raise for dates and times among the values of a column whose type does not tell of them."""
+    for kind in set(map(type, values)) if values.dtype == object else ():
+        if issubclass(kind, TIMES) or kind.__name__ == "Period":
+            value = next(value for value in values if type(value) is kind)
+            raise TypeError(
+                f"Column {name} holds {value!r}: turn dates and times into numbers whose unit and "
+                "origin you choose, or drop the column."
+            )
+
+
 def unchanged_on_error(method: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate a method that leaves its object as it was if it raises, KeyboardInterrupt included.
 
@@ -193,15 +223,36 @@ def unchanged_on_error(method: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def _real_numbers(sample_weight: Any) -> Array:
-    refuse_lazy("sample_weight", sample_weight)
-    weights = np.asarray(sample_weight)
+def real_numbers(name: str, data: Any) -> Array:
+    """What goes with the rows as an array of floats.
+
+    Parameters
+    ----------
+    name : str
+        What the argument is called.
+    data : array-like
+
+    Returns
+    -------
+    values : ndarray
+
+    Raises
+    ------
+    TypeError
+        For sparse or lazy data.
+    ValueError
+        If it holds anything else than real numbers.
+    """
+    refuse_lazy(name, data)
+    if hasattr(data, "toarray"):
+        raise TypeError(f"{name} is a sparse {type(data).__name__}: pass its .toarray().")
+    values = np.asarray(data)
     try:
-        if weights.dtype.kind in "buifO":
-            return weights.astype(np.float64)
+        if values.dtype.kind in "buifO":
+            return values.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"sample_weight must hold real numbers: {error}.") from error
-    raise ValueError(f"sample_weight must hold real numbers, got an array of {weights.dtype}.")
+        raise ValueError(f"{name} must hold real numbers: {error}.") from error
+    raise ValueError(f"{name} must hold real numbers, got an array of {values.dtype}.")
 
 
 def _check_total(weights: Array) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel._validation._arguments import refuse_times
+from sklearn_genmodel._validation._arguments import refuse_time_values, refuse_times
 from sklearn_genmodel._validation._frames import FrameSchema, is_missing
 from sklearn_genmodel._validation._table import CodedSupport, Table, is_double
 
@@ -47,6 +47,7 @@ def encode_table(table: Table, supports: Sequence[CodedSupport], names: Sequence
     columns = [np.zeros(len(source))] * len(names)
     for j in set(range(len(names))) - ignored:
         values, support = table.values(j), supports[j]
+        refuse_time_values(values, names[j])
         is_number = support.levels is None
         columns[j] = _numbers(values, names[j]) if is_number else _codes(values, support, names[j])
     return np.stack(columns, axis=1)
@@ -138,13 +139,24 @@ def _sorted_codes(values: Array, levels: Array) -> Array:
     return np.where(np.isnan(values), np.nan, codes)
 
 
+def _is_real(value: Any) -> bool:
+    """Whether a value is one number: strings that read like numbers are none."""
+    if isinstance(value, (str, bytes)) or np.ndim(value) or not np.isreal(value):
+        return False
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def _numbers(values: NDArray[Any], name: str) -> Array:
     if values.dtype.kind in "fiub":
         return values.astype(np.float64)
     # np.isreal is slow, and need not be asked of what Python itself takes for a real number.
     numbers = set(map(type, values)) <= {int, float, bool, type(None)}
     for row, value in enumerate(() if numbers else values):
-        if isinstance(value, (str, bytes)) or not (value is None or np.isreal(value)):
+        if not (value is None or _is_real(value)):
             raise ValueError(
                 f"Column {name} holds {value!r} in row {row}, which is no number: give the column "
                 "to a family for labels, such as Categorical, encode it, or drop it."

@@ -202,7 +202,9 @@ def _pandas_frame(pandas: Any, data: dict[Any, NDArray[Any]], dtypes: dict[Any, 
     fitted = {}
     for name, values in data.items():
         kind = dtypes[name].kind if values.dtype != object else "O"
-        whole = _whole(values, f"{kind}{dtypes[name].itemsize}") if kind in "iu" else values
+        # What is stored of a sparse column is of another type than the column.
+        stored = getattr(dtypes[name], "subtype", dtypes[name])
+        whole = _whole(values, f"{kind}{stored.itemsize}") if kind in "iu" else values
         fitted[name] = np.round(whole) if kind == "b" else whole
         # Labels that are numbers come as floats.
         categories = np.asarray(getattr(dtypes[name], "categories", None))

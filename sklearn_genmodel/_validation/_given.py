@@ -10,13 +10,8 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel._validation._coding import encode_table
 from sklearn_genmodel._validation._frames import loaded
-from sklearn_genmodel._validation._rows import (
-    check_finite,
-    check_names,
-    check_supports,
-    column_names,
-    without_mask,
-)
+from sklearn_genmodel._validation._names import check_names, column_names, fitted_names
+from sklearn_genmodel._validation._rows import check_finite, check_supports, without_mask
 from sklearn_genmodel._validation._table import CodedSupport, Table
 
 __all__ = ["given_row", "place_of"]
@@ -57,7 +52,7 @@ def given_row(estimator: Any, given: Any, supports: Sequence[Any]) -> NDArray[np
 
 def _placed(estimator: Any, given: Any) -> list[tuple[int, Any]]:
     """Places of columns and their values."""
-    n_features, given, names = estimator.n_features_in_, loaded(given), _names(estimator)
+    n_features, given, names = estimator.n_features_in_, loaded(given), fitted_names(estimator)
     if isinstance(given, dict):
         placed = [(place_of(estimator, name), name, value) for name, value in given.items()]
     elif (named := _by_name(given, names)) is not None:
@@ -77,12 +72,6 @@ def _placed(estimator: Any, given: Any) -> list[tuple[int, Any]]:
             raise ValueError(f"Column {column} is given twice, as {taken[place]!r} and {name!r}.")
         taken[place] = name
     return [(place, value) for place, _, value in placed]
-
-
-def _names(estimator: Any) -> list[Any]:
-    """Names of the columns of the frame that was fitted, which need not be strings."""
-    schema = getattr(estimator, "_schema", None)
-    return list(getattr(estimator, "feature_names_in_", () if schema is None else schema.dtypes))
 
 
 def _by_name(given: Any, known: list[Any]) -> list[tuple[Any, Any]] | None:
@@ -120,7 +109,7 @@ def place_of(estimator: Any, name: Any) -> int:
     ValueError
         If there is no such column.
     """
-    names, n_features = _names(estimator), estimator.n_features_in_
+    names, n_features = fitted_names(estimator), estimator.n_features_in_
     is_number = isinstance(name, (int, np.integer)) and not isinstance(name, (bool, np.bool_))
     is_position = is_number and -n_features <= name < n_features
     if name in names and not (is_position and names.index(name) != name):

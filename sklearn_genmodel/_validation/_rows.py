@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.utils.validation import validate_data
 
 from sklearn_genmodel._validation._arguments import refuse_lazy, refuse_times, refuse_unread
+from sklearn_genmodel._validation._names import check_names, column_names, remember_columns
 
 __all__ = [
+    "as_array",
     "check_finite",
-    "check_names",
     "check_rows",
     "check_supports",
-    "column_names",
     "without_mask",
 ]
 
@@ -58,7 +58,8 @@ def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool) -> Array
     Parameters
     ----------
     estimator : estimator
-        Gets n_features_in_ and feature_names_in_ if `reset`, is compared with them otherwise.
+        Gets n_features_in_, feature_names_in_ and the names and types of a frame if `reset`, is
+        compared with them otherwise.
     X : array-like of shape (n_samples, n_features)
     reset : bool
     allow_nan : bool
@@ -79,15 +80,9 @@ def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool) -> Array
     refuse_unread(X)
     refuse_times(X)
     check_names(X)
-    X = without_mask(X)
+    given, X = X, without_mask(X)
     try:
-        rows = validate_data(
-            estimator,
-            X,
-            reset=reset,
-            dtype=[np.float64, np.float32],
-            ensure_all_finite=False,
-        )
+        rows = as_array(estimator, X, reset=reset, dtype=[np.float64, np.float32])
     except (TypeError, ValueError) as error:
         what = _first_foreign(X)
         if what is None:
@@ -96,24 +91,31 @@ def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool) -> Array
             f"{error}. {what}: encode or drop such columns, or model them: 'categorical' takes "
             "labels, Columns takes columns of different kinds."
         ) from error
+    remember_columns(estimator, given, reset=reset)
     check_finite(rows, column_names(estimator, rows.shape[1]), allow_nan=allow_nan)
     return rows
 
 
-def column_names(estimator: Any, n_features: int) -> list[str]:
-    """How messages call the columns: quoted names where there are names, else positions.
+def as_array(estimator: Any, X: Any, *, reset: bool, dtype: Any) -> NDArray[Any]:
+    """A table as an array of NumPy, checked by scikit-learn, whatever library it is of.
 
     Parameters
     ----------
     estimator : estimator
-    n_features : int
+        Gets n_features_in_ and feature_names_in_ if `reset`, is compared with them otherwise.
+    X : array-like of shape (n_samples, n_features)
+    reset : bool
+    dtype : dtype, list of dtypes or None
 
     Returns
     -------
-    names : list of str
+    X : ndarray of shape (n_samples, n_features)
     """
-    names = getattr(estimator, "feature_names_in_", range(n_features))
-    return [repr(name) if isinstance(name, str) else str(name) for name in names]
+    with config_context(array_api_dispatch=False):
+        checked: NDArray[Any] = validate_data(
+            estimator, X, reset=reset, dtype=dtype, ensure_all_finite=False
+        )
+    return checked
 
 
 def check_supports(
@@ -178,19 +180,6 @@ def _check_observed(X: Array, names: list[str]) -> None:
     for column in np.flatnonzero(np.isnan(X[-1])):
         if np.isnan(X[:, column]).all():
             raise ValueError(f"Column {names[column]} holds nothing but NaN: drop the column.")
-
-
-def check_names(X: Any) -> None:
-    """Raise for a frame in which several columns have one name."""
-    # Those of pyarrow have columns that are no names, and frames may have one of any name.
-    is_arrow = type(X).__module__.startswith("pyarrow")
-    counts = Counter(getattr(X, "column_names" if is_arrow else "columns", ()))
-    name, count = counts.most_common(1)[0] if counts else ("", 0)
-    if count > 1:
-        raise ValueError(
-            f"Column name {name!r} is that of {count} columns: rename all but one, or pass an "
-            "array."
-        )
 
 
 def without_mask(X: Any) -> Any:

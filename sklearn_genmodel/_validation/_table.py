@@ -20,7 +20,8 @@ from sklearn_genmodel._validation._frames import (
     loaded,
     with_columns,
 )
-from sklearn_genmodel._validation._rows import check_names, without_mask
+from sklearn_genmodel._validation._names import check_names, fitted_names, remember_columns
+from sklearn_genmodel._validation._rows import as_array, without_mask
 
 __all__ = ["CodedSupport", "Table", "is_double", "read_table"]
 
@@ -124,7 +125,8 @@ def read_table(
     Parameters
     ----------
     estimator : estimator
-        Gets n_features_in_ and feature_names_in_ if `reset`, is compared with them otherwise.
+        Gets n_features_in_, feature_names_in_ and the names and types of a frame if `reset`, is
+        compared with them otherwise.
     X : array-like or frame of shape (n_samples, n_features)
     reset : bool
     supports : sequence of Support
@@ -141,18 +143,20 @@ def read_table(
     ValueError
         If X has no rows, is not two-dimensional, or its columns are not those of the fit.
     """
-    X = _source(X)
+    given, X = X, _source(X)
     if hasattr(X, "columns"):
         if not len(X.columns):
             raise ValueError("Found array with 0 feature(s) while a minimum of 1 is required.")
-        names = getattr(estimator, "feature_names_in_", ())
+        names = () if reset else fitted_names(estimator)
         ignored = {name for name, own in zip(names, supports, strict=False) if own.levels == ()}
         X = with_columns(X, list(names), ignored)
         validate_data(estimator, X, reset=reset, skip_check_array=True)
+        remember_columns(estimator, given if reset else X, reset=reset)
         if not len(X):
             raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
         return Table(X, tuple(X.columns))
-    checked = validate_data(estimator, X, reset=reset, dtype=None, ensure_all_finite=False)
+    checked = as_array(estimator, X, reset=reset, dtype=None)
+    remember_columns(estimator, given, reset=reset)
     return Table(checked, tuple(range(checked.shape[1])))
 
 

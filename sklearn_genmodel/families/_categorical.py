@@ -25,7 +25,7 @@ from sklearn_genmodel.families._packed_labels import (
     packs,
     places_of,
 )
-from sklearn_genmodel.families._parameter_checks import check_distributions
+from sklearn_genmodel.families._parameter_checks import check_distributions, labels_of_columns
 from sklearn_genmodel.families._prior import check_strength
 from sklearn_genmodel.families._support import Support, listed
 
@@ -92,7 +92,7 @@ class Categorical(ExponentialFamily):
 
     def for_table(self, table: Table) -> Family:
         """Remember the labels of every column."""
-        if not isinstance(self.levels, str):
+        if not (isinstance(self.levels, str) and self.levels == "auto"):
             return self
         levels = tuple(table.levels(j) for j in range(len(table.names)))
         return Categorical(self.prior, levels)
@@ -252,12 +252,12 @@ class Categorical(ExponentialFamily):
 
     @property
     def _levels(self) -> tuple[tuple[Any, ...], ...]:
-        if isinstance(self.levels, str):
+        if isinstance(self.levels, str) and self.levels == "auto":
             raise ValueError(
                 f"levels={self.levels!r} is known only once the data are: fit the mixture, or pass "
                 "the labels of every column."
             )
-        return tuple(map(tuple, self.levels))
+        return labels_of_columns(self.levels)
 
     @property
     def _n_levels(self) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -129,12 +130,14 @@ class Columns(Product):
         -------
         params : dict
         """
-        params: dict[str, Any] = super().get_params(deep=False)
-        for name, family, _ in self.groups if deep else ():
-            params[name] = family
-            if isinstance(family, Family):
-                nested = family.get_params(deep=True)
-                params |= {f"{name}__{key}": value for key, value in nested.items()}
+        params: dict[str, Any] = super().get_params(deep=deep)
+        # Groups that are none are told of where they are used.
+        with suppress(TypeError, ValueError):
+            for name, family, _ in self.checked_groups() if deep else ():
+                params[name] = family
+                if isinstance(family, Family):
+                    nested = family.get_params(deep=True)
+                    params |= {f"{name}__{key}": value for key, value in nested.items()}
         return params
 
     def set_params(self, **params: Any) -> Columns:
@@ -148,17 +151,19 @@ class Columns(Product):
         -------
         self : Columns
         """
-        names = [name for name, _, _ in self.groups]
-        families = {name: params.pop(name) for name in names if name in params}
-        nested = {key.partition("__")[0] for key in params}
-        # A family given by name has hyper-parameters once it is one.
-        families |= {
-            name: resolve_family(family)
-            for name, family, _ in self.groups
-            if name in nested and name not in families and isinstance(family, str)
-        }
-        if families:
-            self.groups = [(n, families.get(n, family), key) for n, family, key in self.groups]
+        # As in scikit-learn's compositions: the groups, then their families, then what is in these.
+        own = {key: params.pop(key) for key in ("groups", "remainder") if key in params}
+        super().set_params(**own)
+        nested = {key.partition("__")[0] for key in params if "__" in key}
+        if not params:
+            return self
+        groups = []
+        for name, family, key in self.checked_groups():
+            wanted = params.pop(name, family)
+            groups.append((name, _with_parameters(wanted) if name in nested else wanted, key))
+        self.groups = groups
+        if "remainder" in nested:
+            self.remainder = _with_parameters(self.remainder)
         super().set_params(**params)
         return self
 
@@ -170,12 +175,13 @@ class Columns(Product):
 
     def members(self) -> list[Family]:
         """The families of the groups, and of the remainder if it has one."""
-        families = [resolve_family(family) for _, family, _ in self.groups]
-        named = isinstance(self.remainder, Family) or self.remainder not in {"error", "drop"}
-        return [*families, resolve_family(self.remainder)] if named else families
+        families = [resolve_family(family) for _, family, _ in self.checked_groups()]
+        return [*families, resolve_family(self.remainder)] if self._has_remainder else families
 
     def for_table(self, table: Table) -> Family:
         """Find the columns of every group, and let its family see them."""
+        if not self.groups and not self._has_remainder:
+            raise ValueError(f"{self!r} has no groups: give one, or a family as remainder.")
         chosen = self.positions(table)
         parts = [(name, resolve_family(family)) for name, family, _ in self.groups]
         for name, family in parts:
@@ -220,6 +226,23 @@ class Columns(Product):
         """Columns of other groups."""
         return Columns([(part.name, part.family, tuple(part.columns.tolist())) for part in parts])
 
+    @property
+    def _has_remainder(self) -> bool:
+        """Whether columns in no group have a family."""
+        is_name = isinstance(self.remainder, str)
+        return not (is_name and self.remainder in {"error", "drop"})
+
+    def checked_groups(self) -> list[tuple[Any, Any, Any]]:
+        """The groups, which must be triples."""
+        groups = self.groups
+        listed = groups if isinstance(groups, (list, tuple)) else [groups]
+        if all(isinstance(group, (list, tuple)) and len(group) == 3 for group in listed):
+            return list(groups)
+        raise TypeError(
+            f"groups of {type(self).__name__} must be a list of (name, family, columns), such as "
+            f"('body', 'gaussian', ['height', 'weight']), got {groups!r}."
+        )
+
     def _remainder_family(self, table: Table, left: tuple[int, ...]) -> Family:
         if isinstance(self.remainder, Family):
             return self.remainder
@@ -234,7 +257,7 @@ class Columns(Product):
         return resolve_family(self.remainder)
 
     def _check_names(self) -> None:
-        names = [name for name, _, _ in self.groups]
+        names = [name for name, _, _ in self.checked_groups()]
         taken = {"groups", "remainder", "names", "weights", *dir(tuple)}
         for name in names:
             good = isinstance(name, str) and name.isidentifier()
@@ -244,6 +267,11 @@ class Columns(Product):
                 )
             if name in taken or names.count(name) > 1:
                 raise ValueError(f"Group name {name!r} is taken: choose another.")
+
+
+def _with_parameters(family: Any) -> Any:
+    """A family given by name has hyper-parameters once it is one."""
+    return resolve_family(family) if isinstance(family, str) else family
 
 
 def _positions(name: str, key: Any, table: Table) -> tuple[int, ...]:

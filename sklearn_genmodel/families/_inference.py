@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel._validation import Table, check_names, loaded, refuse_lazy, refuse_times
+from sklearn_genmodel._validation import (
+    Table,
+    check_names,
+    loaded,
+    refuse_lazy,
+    refuse_time_values,
+    refuse_times,
+)
 
 __all__ = ["inferred_groups"]
 
@@ -87,6 +94,7 @@ def inferred_groups(X: Any) -> tuple[list[tuple[str, str, list[Any]]], list[str]
 
 def _family(values: NDArray[Any], name: Any) -> tuple[str, str]:
     """Name of a family for the values of a column, and why."""
+    refuse_time_values(values, repr(name))
     if values.dtype == object:
         seen = [value for value in values.tolist() if value is not None]
         if not all(map(_is_number, seen)) or not seen:

@@ -77,7 +77,7 @@ class Multinomial(WholeRows):
 
     def for_rows(self, X: Array, sample_weight: Array | None, n_components: int) -> Family:
         """Take the mean total of the rows, and center the prior at the data."""
-        if self.n_trials is not None:
+        if self.n_trials is not None and self._trials:
             return super().for_rows(X, sample_weight, n_components)
         weights = np.ones(len(X)) if sample_weight is None else sample_weight
         (stats,) = self.suffstats(X, weights[:, None])
@@ -150,4 +150,10 @@ class Multinomial(WholeRows):
 
     @property
     def _trials(self) -> int:
-        return 1 if self.n_trials is None else self.n_trials
+        n_trials: Any = self.n_trials
+        if n_trials is None:
+            return 1
+        is_int = isinstance(n_trials, (int, np.integer)) and not isinstance(n_trials, bool)
+        if not is_int or n_trials < 1:
+            raise ValueError(f"n_trials={n_trials!r} must be an integer of at least 1, or None.")
+        return int(n_trials)

@@ -8,7 +8,13 @@ import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
 
-__all__ = ["check_distributions", "check_shares", "check_symmetric", "check_unit_length"]
+__all__ = [
+    "check_distributions",
+    "check_shares",
+    "check_symmetric",
+    "check_unit_length",
+    "labels_of_columns",
+]
 
 
 # By how much of the deviations entries across may differ: rounding.
@@ -72,3 +78,28 @@ def _refuse(name: str, found: Any, bad: Any, what: str, rule: str) -> None:
         place = tuple(map(int, np.argwhere(bad)[0]))
         component = f" of component {place[0]}" if place else ""
         raise ValueError(f"{name}{component} {what} {found[place]:g}: {rule}.")
+
+
+def labels_of_columns(levels: Any) -> tuple[tuple[Any, ...], ...]:
+    """Labels of every column, as a user gives them.
+
+    Parameters
+    ----------
+    levels : sequence of sequences
+
+    Returns
+    -------
+    levels : tuple of tuples
+
+    Raises
+    ------
+    ValueError
+        If they are no sequence of sequences.
+    """
+    listed = np.iterable(levels) and not isinstance(levels, str)
+    if not listed or not all(map(np.iterable, levels)):
+        raise ValueError(
+            f"levels={levels!r}: pass the labels of every column, such as [['a', 'b'], ['no', "
+            "'yes']], or 'auto'."
+        )
+    return tuple(map(tuple, levels))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -254,6 +253,10 @@ class Poisson(CountColumns):
                 f"exposure={self.exposure!r} is a name, which only the columns of a data frame "
                 "have: fit to a data frame, or pass a position."
             )
-        if isinstance(self.exposure, bool) or operator.index(self.exposure) < 0:
-            raise ValueError(f"exposure={self.exposure!r} is no position: count columns from 0.")
-        return Exposure(operator.index(self.exposure))
+        position: object = self.exposure
+        is_int = isinstance(position, (int, np.integer)) and not isinstance(position, bool)
+        if not is_int or self.exposure < 0:
+            raise ValueError(
+                f"exposure={self.exposure!r} is no position: count columns from 0, or pass a name."
+            )
+        return Exposure(int(self.exposure))

@@ -12,7 +12,11 @@ from scipy import stats
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._columnwise import ColumnwiseFamily, diagonal_covariance
 from sklearn_genmodel.families._numerics._numerical_mle import FEW_STEPS, MOST_STEPS, maximize
-from sklearn_genmodel.families._scipy_start import fitted_to_quantiles, grid_of_shapes
+from sklearn_genmodel.families._scipy_start import (
+    fitted_to_quantiles,
+    given_numbers,
+    grid_of_shapes,
+)
 from sklearn_genmodel.families._spikes import spikes
 from sklearn_genmodel.families._support import Support
 
@@ -199,7 +203,7 @@ class ScipyFamily(ColumnwiseFamily):
     @property
     def _fixed(self) -> dict[str, float]:
         fixed = {"loc": 0.0} if self._discrete else {}
-        fixed |= dict(self.fixed or {})
+        fixed |= given_numbers("fixed", self.fixed or {})
         unknown = sorted(set(fixed) - set(self._names))
         if unknown or len(fixed) == len(self._names):
             problem = f"{unknown[0]!r} is none of them" if unknown else "none is left to estimate"
@@ -273,7 +277,8 @@ class ScipyFamily(ColumnwiseFamily):
         """Parameters, (n_free,), from which to search; values and they are in the unit."""
         names = self.parameter_names
         if self.start is not None:
-            first = np.array([float(self.start[name]) for name in names])
+            start = given_numbers("start", self.start, names)
+            first = np.array([float(start[name]) for name in names])
             first = self._rescaled(first, 1.0 / unit)
         elif self._discrete:
             grid = grid_of_shapes(float(values @ shares), len(names))

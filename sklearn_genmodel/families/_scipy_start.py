@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
 
-__all__ = ["fitted_to_quantiles", "grid_of_shapes"]
+__all__ = ["fitted_to_quantiles", "given_numbers", "grid_of_shapes"]
 
 N_QUANTILES = 256
 # Where a search for the shapes of counts may start, beside their mean.
@@ -46,6 +47,32 @@ def fitted_to_quantiles(
         warnings.simplefilter("ignore")
         fitted: tuple[float, ...] = distribution.fit(sample, **known)
     return fitted
+
+
+def given_numbers(argument: str, values: Any, needed: Sequence[str] = ()) -> dict[str, float]:
+    """Numbers by the names of parameters, as a user gives them.
+
+    Parameters
+    ----------
+    argument : str
+    values : object
+    needed : sequence of str
+        Names that must be among them.
+
+    Returns
+    -------
+    numbers : dict
+
+    Raises
+    ------
+    ValueError
+        If they are no mapping of names to numbers, or lack one that is needed.
+    """
+    good = isinstance(values, Mapping) and all(isinstance(v, Real) for v in values.values())
+    if not good or not set(needed) <= set(values):
+        wanted = f" for all of {', '.join(needed)}" if needed else " by the names of parameters"
+        raise ValueError(f"{argument}={values!r}: pass a dict of numbers{wanted}.")
+    return dict(values)
 
 
 def grid_of_shapes(mean: float, n_free: int) -> Array:

@@ -167,8 +167,12 @@ class Uniform(Family):
 
 
 def _broadcast(name: str, bound: Any, n_features: int) -> Array:
-    array = np.asarray(bound, dtype=np.float64)
-    if array.shape not in {(), (n_features,)} or not np.isfinite(array).all():
+    try:
+        array = np.asarray(bound, dtype=np.float64)
+        good = array.shape in {(), (n_features,)} and np.isfinite(array).all()
+    except (TypeError, ValueError):
+        good = False
+    if not good:
         raise ValueError(
             f"{name}={bound!r}: pass a finite number, {n_features} of them (one a column), or None."
         )

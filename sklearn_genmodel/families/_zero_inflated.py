@@ -89,6 +89,22 @@ class ZeroInflated(ColumnwiseFamily):
         super().__init__(prior)
         self.base = base
 
+    def set_params(self, **params: Any) -> ZeroInflated:
+        """Set hyper-parameters; a base given by name becomes that family when its own are set.
+
+        Parameters
+        ----------
+        **params : dict
+
+        Returns
+        -------
+        self : ZeroInflated
+        """
+        if any(name.startswith("base__") for name in params):
+            params["base"] = resolve_family(params.get("base", self.base))
+        super().set_params(**params)
+        return self
+
     @property
     def support(self) -> Support:  # type: ignore[override]
         """That of the base."""

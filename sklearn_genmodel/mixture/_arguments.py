@@ -8,11 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel._validation import check_choice, check_number, refuse_lazy
-from sklearn_genmodel.em import INIT_NAMES, Theta
+from sklearn_genmodel._validation import check_choice, check_number, real_numbers, refuse_lazy
+from sklearn_genmodel.em import INIT_NAMES
 from sklearn_genmodel.families import Family
 
-__all__ = ["check_arguments", "check_init", "check_params", "check_resp", "check_warm_start"]
+__all__ = [
+    "check_arguments",
+    "check_init",
+    "check_learning_decay",
+    "check_params",
+    "check_resp",
+    "check_resp_prior",
+]
 
 Array = NDArray[np.float64]
 
@@ -39,13 +46,31 @@ def check_arguments(mixture: Any) -> None:
     if not isinstance(mixture.verbose, bool):
         check_number("verbose", mixture.verbose, numbers.Integral, low=0)
     if not isinstance(mixture.n_init, str) or mixture.n_init != "auto":
-        check_number("n_init", mixture.n_init, numbers.Integral, low=1)
+        check_number("n_init", mixture.n_init, numbers.Integral, low=1, more=" or 'auto'")
+    check_learning_decay(mixture.learning_decay)
     check_choice("acceleration", mixture.acceleration, ACCELERATIONS)
     if not isinstance(mixture.warm_start, (bool, np.bool_)):
         raise ValueError(f"warm_start must be True or False, got {mixture.warm_start!r}.")
     n_jobs = mixture.n_jobs
     if n_jobs is not None and (not isinstance(n_jobs, numbers.Integral) or n_jobs == 0):
         raise ValueError(f"n_jobs must be None or an integer other than 0, got {n_jobs!r}.")
+
+
+def check_learning_decay(decay: Any) -> None:
+    """Check how fast `partial_fit` is to settle.
+
+    Parameters
+    ----------
+    decay : object
+
+    Raises
+    ------
+    ValueError
+        If it is no number above 0.5 and at most 1.
+    """
+    check_number("learning_decay", decay, numbers.Real, low=0.5, above=True, more=" and at most 1")
+    if decay > 1:
+        raise ValueError(f"learning_decay must be above 0.5 and at most 1, got {decay!r}.")
 
 
 def check_init(init: Any, n_samples: int, n_components: int) -> str | Array:
@@ -72,7 +97,7 @@ def check_init(init: Any, n_samples: int, n_components: int) -> str | Array:
     refuse_lazy("init", init)
     init = np.asarray(init)
     if init.ndim == 2:
-        return check_resp(init, (n_samples, n_components))
+        return check_resp(init, (n_samples, n_components), "init")
     if init.ndim != 1:
         raise ValueError(
             f"init must be a name, labels (n_samples,) or responsibilities (n_samples, "
@@ -91,7 +116,7 @@ def check_init(init: Any, n_samples: int, n_components: int) -> str | Array:
     return np.eye(n_components)[init.astype(np.intp)]
 
 
-def check_resp(resp: Any, shape: tuple[int, ...]) -> Array:
+def check_resp(resp: Any, shape: tuple[int, ...], name: str = "resp") -> Array:
     """Check that every row is a distribution over the components.
 
     Parameters
@@ -99,6 +124,8 @@ def check_resp(resp: Any, shape: tuple[int, ...]) -> Array:
     resp : array-like of shape (n_samples, n_components)
     shape : tuple of int
         (n_samples, n_components)
+    name : str, default="resp"
+        What the argument is called.
 
     Returns
     -------
@@ -106,10 +133,10 @@ def check_resp(resp: Any, shape: tuple[int, ...]) -> Array:
 
     Raises
     ------
-    ValueError
-        If the shape is another, or a row is not a distribution.
+    TypeError, ValueError
+        If they are no numbers, the shape is another, or a row is not a distribution.
     """
-    resp = np.asarray(resp, dtype=np.float64)
+    resp = real_numbers(name, resp)
     if resp.shape != shape:
         raise ValueError(
             f"Responsibilities have shape {resp.shape}, expected (n_samples, n_components) = "
@@ -154,8 +181,7 @@ def check_resp_prior(mixture: Any, family: Family, resp_prior: Any, n_samples: i
         )
     if resp_prior is None:
         return None
-    refuse_lazy("resp_prior", resp_prior)
-    prior = np.asarray(resp_prior, dtype=np.float64)
+    prior = real_numbers("resp_prior", resp_prior)
     expected = n_samples, mixture.n_components
     if prior.shape != expected:
         raise ValueError(
@@ -214,39 +240,6 @@ def check_params(family: Family, weights: Any, params: Any) -> tuple[Array, Any]
     # Those of a fit sum to 1 but for rounding, and stay as they are.
     total = weights.sum()
     return weights if abs(total - 1.0) < ROUNDING else weights / total, params
-
-
-def check_warm_start(mixture: Any, family: Family, n_features: int) -> Theta:
-    """Parameters of the last fit, if they fit this one.
-
-    Parameters
-    ----------
-    mixture : EMMixture
-        Fitted before.
-    family : Family
-        What is to be fitted now.
-    n_features : int
-
-    Returns
-    -------
-    theta : Theta
-
-    Raises
-    ------
-    ValueError
-        If the family, n_components or the number of features changed.
-    """
-    last = mixture.family_, *mixture.family_.mean(mixture.params_).shape
-    now = family, mixture.n_components, n_features
-    dropped = mixture.weight_concentration < 1 and last[1] < now[1]
-    fits = last[1] == now[1] or dropped
-    alike = type(last[0]) is type(now[0]) and last[2] == n_features and fits
-    if not alike or last[0].column_supports(n_features) != family.column_supports(n_features):
-        raise ValueError(
-            f"warm_start=True, but the last fit had (family, n_components, n_features) = {last} "
-            f"and this one has {now}: set warm_start=False."
-        )
-    return Theta(*check_params(family, mixture.weights_, mixture.params_))
 
 
 def _check_component_means(family: Family, n_components: int, params: Any) -> None:

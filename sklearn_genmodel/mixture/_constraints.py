@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel.em import Rows
+from sklearn_genmodel.em import MStep, Rows
 from sklearn_genmodel.families import Constraints, Family, tie_labels
 from sklearn_genmodel.mixture._arguments import check_params
 
-__all__ = ["read_constraints", "read_fixed_weights"]
+__all__ = ["read_m_step"]
 
 Array = NDArray[np.float64]
 
@@ -20,28 +20,42 @@ Array = NDArray[np.float64]
 TEMPLATE_ROWS = 1000
 
 
-def read_fixed_weights(fixed: Any, n_components: int) -> Array | None:
-    """Mixing weights that are not to be estimated, if there are any.
+def read_m_step(mixture: Any, family: Family, rows: Rows) -> MStep:
+    """What the M-steps of a mixture maximise under: prior, fixed and tied parameters.
 
     Parameters
     ----------
-    fixed : mapping or None
-        The argument of the mixture.
-    n_components : int
+    mixture : EMMixture
+    family : Family
+        Has seen the data.
+    rows : Rows
 
     Returns
     -------
-    weights : ndarray of shape (n_components,) or None
-        NaN where a weight is free.
+    m_step : MStep
 
     Raises
     ------
-    ValueError
-        If the weights are no distribution over the components, or leave nothing for free ones.
+    TypeError, ValueError, NotImplementedError
+        If `fixed` or `tied` ask for what the family does not have, or cannot hold.
     """
+    n_components = mixture.n_components
+    for name in ("fixed", "tied"):
+        value = getattr(mixture, name)
+        if value is not None and not isinstance(value, Mapping):
+            raise TypeError(f"{name} must map names of parameters to values, got {value!r}.")
+    return MStep(
+        mixture.weight_concentration,
+        _fixed_weights(mixture.fixed, n_components),
+        _read_constraints(mixture.fixed, mixture.tied, family, rows, n_components),
+    )
+
+
+def _fixed_weights(fixed: Any, n_components: int) -> Array | None:
+    """Mixing weights that are not to be estimated, NaN where one is free; None if all are."""
     if not fixed or "weights" not in fixed:
         return None
-    weights = np.asarray(fixed["weights"], dtype=np.float64)
+    weights = _numbers("fixed['weights']", fixed["weights"])
     free, total = np.isnan(weights), float(np.nansum(weights))
     good = weights.shape == (n_components,) and (free | (weights > 0)).all()
     if not good or not (total < 1.0 if free.any() else np.isclose(total, 1.0)):
@@ -55,35 +69,10 @@ def read_fixed_weights(fixed: Any, n_components: int) -> Array | None:
     return weights if free.any() else np.asarray(weights / weights.sum())
 
 
-def read_constraints(
+def _read_constraints(
     fixed: Any, tied: Any, family: Family, rows: Rows, n_components: int
 ) -> Constraints | None:
-    """What is fixed or tied among the parameters of the components, if anything.
-
-    Parameters
-    ----------
-    fixed, tied : mapping or None
-        The arguments of the mixture.
-    family : Family
-    rows : Rows
-    n_components : int
-
-    Returns
-    -------
-    constraints : Constraints or None
-
-    Raises
-    ------
-    TypeError
-        If an argument is no mapping.
-    ValueError
-        If a name is no parameter of the family, or a value has another shape.
-    NotImplementedError
-        If the family cannot hold these parameters.
-    """
-    for name, value in (("fixed", fixed), ("tied", tied)):
-        if value is not None and not isinstance(value, Mapping):
-            raise TypeError(f"{name} must map names of parameters to values, got {value!r}.")
+    """What is fixed or tied among the parameters of the components, if anything."""
     asked = {name: value for name, value in (fixed or {}).items() if name != "weights"}
     if not asked and not tied:
         return None
@@ -109,6 +98,12 @@ def _constraints(
         held = {name: _fixed_values(name, fixed[name], getattr(template, name)) for name in fixed}
         return Constraints(held, {name: tie_labels(tied[name], shape) for name in tied})
     _check_names([*fixed, *tied], names)
+    for group, values in [*fixed.items(), *tied.items()]:
+        if not isinstance(values, Mapping):
+            raise TypeError(
+                f"fixed or tied must map names of parameters of group {group!r} to values, got "
+                f"{values!r}."
+            )
     groups = {}
     for name in dict.fromkeys([*fixed, *tied]):
         own = getattr(template, name)
@@ -128,10 +123,20 @@ def _check_names(asked: list[str], known: tuple[str, ...]) -> None:
 
 
 def _fixed_values(name: str, values: Any, like: Array) -> Array:
+    numbers = _numbers(f"fixed[{name!r}]", values)
     try:
-        return np.array(np.broadcast_to(np.asarray(values, dtype=np.float64), np.shape(like)))
-    except (TypeError, ValueError) as error:
+        return np.array(np.broadcast_to(numbers, np.shape(like)))
+    except ValueError as error:
         raise ValueError(
             f"fixed[{name!r}] must have shape {np.shape(like)}, or broadcast to it, with NaN where "
             f"it is free: {error}."
+        ) from error
+
+
+def _numbers(name: str, values: Any) -> Array:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must hold numbers, NaN where it is free, got {values!r}."
         ) from error

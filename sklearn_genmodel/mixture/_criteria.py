@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_genmodel._validation import check_weights
+from sklearn_genmodel._validation import check_weights, fitted_names
 from sklearn_genmodel.em import StartResult
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.mixture._summary import summary_table
@@ -27,6 +27,7 @@ class InformationCriteria:
     params_: Any
     n_features_in_: int
     converged_: bool
+    n_batches_: int
     init_results_: list[StartResult]
     _n_constraints: int = 0
 
@@ -111,16 +112,18 @@ class InformationCriteria:
         table : str
         """
         check_is_fitted(self, "params_")
-        n_features = self.n_features_in_
-        names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(n_features)])
+        names = fitted_names(self) or [f"x{j}" for j in range(self.n_features_in_)]
         n_components = len(self.weights_)
         what = f"{self.family_.title} component{'s' * (n_components > 1)}"
         facts = f"{type(self).__name__}: {n_components} {what}, {self.n_parameters()} parameters"
-        if hasattr(self, "lower_bound_"):
+        if hasattr(self, "n_batches_"):
+            # The bound is that of the first batch, whose parameters these are no longer.
+            facts += f", after {self.n_batches_} batch{'es' * (self.n_batches_ > 1)}"
+        elif hasattr(self, "lower_bound_"):
             ending = "converged" if self.converged_ else "not converged"
             n_iter = self.init_results_[0].n_iter
             facts += f", {self.lower_bound_:.6g} nats per row, {ending} in {n_iter} passes"
-        return summary_table(facts, self.weights_, self.family_.mean(self.params_), list(names))
+        return summary_table(facts, self.weights_, self.family_.mean(self.params_), names)
 
     def score_samples(self, X: Any) -> Array:
         """Log-density of every row, in nats."""

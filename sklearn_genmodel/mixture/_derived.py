@@ -13,6 +13,7 @@ from sklearn_genmodel._compat import column_positions
 from sklearn_genmodel._validation import FrameSchema, Table, given_row, place_of
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.mixture._arguments import check_params
+from sklearn_genmodel.mixture._continued import model_arguments
 from sklearn_genmodel.mixture._reading import component_family
 from sklearn_genmodel.variational import log_normalize
 
@@ -66,6 +67,7 @@ class DerivedMixtures:
         mixture: Any = cls(len(weights), family=family)  # type: ignore[call-arg]
         mixture.family_, mixture.weights_, mixture.params_ = known, weights, params
         mixture.n_features_in_ = known.mean(params).shape[1]
+        mixture._model_arguments = model_arguments(mixture)
         return mixture
 
     def marginal(self, columns: Any) -> Any:
@@ -181,6 +183,7 @@ class DerivedMixtures:
         """A mixture over some columns of this one."""
         mixture: Any = type(self)(len(weights), family=family)  # type: ignore[call-arg]
         mixture.random_state = self.random_state
+        mixture._model_arguments = model_arguments(mixture)
         mixture.family_, mixture.weights_, mixture.params_ = family, weights, params
         mixture.n_features_in_ = len(columns)
         if hasattr(self, "feature_names_in_"):

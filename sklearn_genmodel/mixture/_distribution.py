@@ -124,7 +124,9 @@ class MixtureDistribution(
         """
         return self.predict_proba(X)
 
-    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.intp]:
+    def fit_predict(
+        self, X: Any, y: Any = None, sample_weight: Any = None, **fit_params: Any
+    ) -> NDArray[np.intp]:
         """Fit the mixture and return the most probable component of every row.
 
         Parameters
@@ -132,14 +134,18 @@ class MixtureDistribution(
         X : array-like of shape (n_samples, n_features)
         y : ignored
         sample_weight : array-like of shape (n_samples,), default=None
+        **fit_params : dict
+            What else `fit` takes: ``resp_prior``. The labels are those of the rows alone.
 
         Returns
         -------
         labels : ndarray of int, shape (n_samples,)
         """
-        return self.fit(X, y, sample_weight=sample_weight).predict(X)
+        return self.fit(X, y, sample_weight=sample_weight, **fit_params).predict(X)
 
-    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:
+    def fit_transform(
+        self, X: Any, y: Any = None, sample_weight: Any = None, **fit_params: Any
+    ) -> Array:
         """Fit the mixture and return the responsibilities of the rows.
 
         Parameters
@@ -147,12 +153,14 @@ class MixtureDistribution(
         X : array-like of shape (n_samples, n_features)
         y : ignored
         sample_weight : array-like of shape (n_samples,), default=None
+        **fit_params : dict
+            What else `fit` takes: ``resp_prior``. Responsibilities are those of the rows alone.
 
         Returns
         -------
         resp : ndarray of shape (n_samples, n_components)
         """
-        return self.fit(X, y, sample_weight=sample_weight).transform(X)
+        return self.fit(X, y, sample_weight=sample_weight, **fit_params).transform(X)
 
     def elbo(self, X: Any, resp: Any = None) -> ELBO:
         """Terms of the lower bound of log p(x), in both forms (L2, L3).
@@ -214,7 +222,8 @@ class MixtureDistribution(
         means : ndarray of shape (n_components, n_features)
             Labels count by their positions among the levels.
         """
-        return self.family_.mean(self._theta().params)
+        params = self._theta().params
+        return self.family_.mean(params)
 
     def component_covariances(self) -> Array:
         """Covariance matrix of every component.
@@ -223,7 +232,8 @@ class MixtureDistribution(
         -------
         covariances : ndarray of shape (n_components, n_features, n_features)
         """
-        return self.family_.covariance(self._theta().params)
+        params = self._theta().params
+        return self.family_.covariance(params)
 
     def mean(self) -> Array:
         """Mean of the mixture.
@@ -248,6 +258,11 @@ class MixtureDistribution(
     def _theta(self) -> Theta:
         check_is_fitted(self, "params_")
         return Theta(self.weights_, self.params_)
+
+    def _resp(self, rows: Rows) -> Array:
+        """Responsibilities of checked rows, (n_samples, n_components)."""
+        theta = self._theta()
+        return map_rows(self.family_, theta, rows, lambda joint: _posterior(joint, theta.weights).T)
 
     def _map(self, X: Any, function: Callable[[Array], Any], theta: Theta | None = None) -> Any:
         """Apply a function of the log-joint, (n_components, n_rows), to blocks of checked rows."""

@@ -12,27 +12,26 @@ from sklearn.base import clone
 
 from sklearn_genmodel._compat import CallbackSupportMixin, FitTask, as_generator, with_callbacks
 from sklearn_genmodel._validation import (
-    FrameSchema,
     check_supports,
     check_weights,
+    fitted_names,
     unchanged_on_error,
 )
-from sklearn_genmodel.em import Fit, FitOptions, MStep, Rows, fit_mixture, row_sample, row_threads
+from sklearn_genmodel.em import Fit, FitOptions, Rows, fit_mixture, row_sample, row_threads
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.mixture._arguments import (
     check_arguments,
     check_init,
     check_resp_prior,
-    check_warm_start,
 )
-from sklearn_genmodel.mixture._constraints import read_constraints, read_fixed_weights
+from sklearn_genmodel.mixture._constraints import read_m_step
+from sklearn_genmodel.mixture._continued import check_warm_start, model_arguments
 from sklearn_genmodel.mixture._distribution import MixtureDistribution
 from sklearn_genmodel.mixture._journal import CheckpointJournal
 from sklearn_genmodel.mixture._nested import NestedFamily
 from sklearn_genmodel.mixture._online import OnlineMixture
 from sklearn_genmodel.mixture._progress import Progress
 from sklearn_genmodel.mixture._reading import component_family, read_training_rows
-from sklearn_genmodel.mixture._streams import first_chunk
 
 __all__ = ["EMMixture"]
 
@@ -89,7 +88,8 @@ class EMMixture(NestedFamily, OnlineMixture, CallbackSupportMixin, MixtureDistri
         How fast `partial_fit` settles: the t-th batch has a share of t^(-learning_decay). Between
         0.5, not included, and 1, which never forgets.
     warm_start : bool, default=False
-        Whether `fit` starts from the parameters of the last one.
+        Whether `fit` starts from the parameters of the last one; from its responsibilities where
+        another `fixed`, `tied` or option of the family asks for another model.
     random_state : int, RandomState, Generator or None, default=None
         Seed of the starts and of `sample`.
     n_jobs : int or None, default=None
@@ -215,7 +215,7 @@ class EMMixture(NestedFamily, OnlineMixture, CallbackSupportMixin, MixtureDistri
         family = clone(component_family(self.family))
         rng = as_generator(self.random_state)
         family, rows, options = self._check_data(X, sample_weight, resp_prior, family)
-        self._forget(X)
+        self._forget()
         journal = CheckpointJournal(self, family, rows, rng, options.init)
         progress = Progress(self, family, FitTask(self, X, y, sample_weight))
         # What underflows is 0, whatever the caller wants to be told of his own numbers.
@@ -249,6 +249,7 @@ class EMMixture(NestedFamily, OnlineMixture, CallbackSupportMixin, MixtureDistri
         self, X: Any, sample_weight: Any, resp_prior: Any, family: Family
     ) -> tuple[Family, Rows, FitOptions]:
         """The family that knows the data, rows of positive weight, and where to start on them."""
+        last_names = fitted_names(self)
         family, X = read_training_rows(self, X, family)
         weights = check_weights(sample_weight, len(X))
         told = check_resp_prior(self, family, resp_prior, len(X))
@@ -263,20 +264,16 @@ class EMMixture(NestedFamily, OnlineMixture, CallbackSupportMixin, MixtureDistri
         known = rows if isinstance(X, np.ndarray) else row_sample(rows, PRIOR_ROWS)
         family = family.for_rows(known.X, known.sample_weight, self.n_components)
         if self.warm_start and hasattr(self, "params_"):
-            init = check_warm_start(self, family, X.shape[1])
-        m_step = MStep(
-            self.weight_concentration,
-            read_fixed_weights(self.fixed, self.n_components),
-            read_constraints(self.fixed, self.tied, family, rows, self.n_components),
-        )
+            init = check_warm_start(self, family, rows, last_names)
+        m_step = read_m_step(self, family, rows)
         options = FitOptions(
             self.n_components, init, self.n_init, self.max_iter, self.tol, self.acceleration, m_step
         )
         return family, rows, options
 
-    def _forget(self, X: Any) -> None:
-        """Drop the results of an earlier fit; remember of what type the table is."""
-        self._schema, self._online = FrameSchema.of(first_chunk(X)), None
+    def _forget(self) -> None:
+        """Drop the results of an earlier fit; remember which model is asked for."""
+        self._online, self._model_arguments = None, model_arguments(self)
         for name in [name for name in vars(self) if name.endswith("_") and "_in_" not in name]:
             delattr(self, name)
 

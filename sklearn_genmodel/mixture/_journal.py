@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel._identity import describe_fit
 from sklearn_genmodel.callbacks import Checkpoints
-from sklearn_genmodel.em import FitState, Journal, Rows, Theta, fingerprint
+from sklearn_genmodel.em import FitState, Journal, Rows, fingerprint
 from sklearn_genmodel.families import Family
 
 __all__ = ["CheckpointJournal"]
@@ -35,8 +35,7 @@ class CheckpointJournal(Journal):
     ) -> None:
         def told() -> str:
             levels = [support.levels for support in family.column_supports(rows.X.shape[1])]
-            start = _arrays(tuple(init)) if isinstance(init, Theta) else []
-            return f"{describe_fit(mixture, rng, start)} {levels} {fingerprint(rows)}"
+            return f"{describe_fit(mixture, rng, _arrays(init))} {levels} {fingerprint(rows)}"
 
         self._checkpoints = Checkpoints(mixture, told)
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import numbers
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_genmodel._validation import check_number, check_weights, unchanged_on_error
+from sklearn_genmodel._validation import check_weights, unchanged_on_error
 from sklearn_genmodel.em import MStep, OnlineState, Rows, Theta, online_step, row_threads
 from sklearn_genmodel.families import Family
 from sklearn_genmodel.families._arrays import GROWING
+from sklearn_genmodel.mixture._arguments import check_learning_decay
+from sklearn_genmodel.mixture._constraints import read_m_step
+from sklearn_genmodel.mixture._continued import changed_argument
 from sklearn_genmodel.mixture._reading import component_family, read_rows
 
 __all__ = ["OnlineMixture"]
@@ -39,7 +41,8 @@ class OnlineMixture:
     n_jobs: int | None
     learning_decay: float
     _online: OnlineState | None = None
-    _m_step: MStep = MStep()
+    # Files hold none, and nothing is fitted where parameters were given.
+    _m_step: MStep | None = None
 
     @available_if(_statistics_are_of_fixed_size)
     @unchanged_on_error
@@ -67,8 +70,8 @@ class OnlineMixture:
         Raises
         ------
         ValueError
-            If the batch cannot be used, or the mixture was loaded from a file after other batches.
-            Nothing is changed then.
+            If the batch cannot be used, the mixture was loaded from a file after other batches, or
+            its arguments ask for another model by now. Nothing is changed then.
         AttributeError
             If the statistics of the family grow with the data, as those of `Weibull` do.
 
@@ -84,11 +87,7 @@ class OnlineMixture:
         >>> mixture.params_.rates.round().ravel()
         array([9., 2.])
         """
-        check_number("learning_decay", self.learning_decay, numbers.Real, low=0.5)
-        if not 0.5 < self.learning_decay <= 1.0:
-            raise ValueError(
-                f"learning_decay must be above 0.5 and at most 1, got {self.learning_decay!r}."
-            )
+        check_learning_decay(self.learning_decay)
         if not hasattr(self, "params_"):
             self.fit(X, y, sample_weight)  # type: ignore[attr-defined]
         self._check_unchanged()
@@ -99,6 +98,8 @@ class OnlineMixture:
             rows = Rows(X, weights, mapper)
             if weights is not None and not weights.all():
                 rows = rows.take(weights > 0)
+            if self._m_step is None:
+                self._m_step = read_m_step(self, self.family_, rows)
             theta, self._online = online_step(
                 self.family_,
                 Theta(self.weights_, self.params_),
@@ -129,4 +130,10 @@ class OnlineMixture:
             raise ValueError(
                 f"family={self.family!r}, but the mixture to go on with has components of "
                 f"{type(self.family_).__name__}: call fit for a new one."
+            )
+        if (changed := changed_argument(self)) is not None:
+            name, old, new = changed
+            raise ValueError(
+                f"{name}={new!r}, but the mixture to go on with was made with {old!r}: call fit "
+                "for a new one."
             )

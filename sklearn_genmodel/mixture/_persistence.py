@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_genmodel import em, families
+from sklearn_genmodel.mixture._continued import model_arguments
 
 __all__ = ["SavedMixture"]
 
@@ -117,6 +118,7 @@ class SavedMixture:
             setattr(mixture, name, _unpacked(fitted[name], arrays))
         mixture.params_ = mixture.family_.floats(mixture.params_)
         mixture._schema = mixture._online = None
+        mixture._model_arguments = model_arguments(mixture)
         if header["feature_names"] is not None:
             mixture.feature_names_in_ = np.array(header["feature_names"], dtype=object)
         return mixture

@@ -22,7 +22,7 @@ from sklearn_genmodel._validation import (
 )
 from sklearn_genmodel.families import Family
 
-__all__ = ["first_chunk", "open_stream"]
+__all__ = ["open_stream"]
 
 Array = NDArray[np.float64]
 Read = Callable[[], Iterator[Any]]
@@ -90,21 +90,6 @@ def open_stream(estimator: Any, X: Any, family: Family, *, reset: bool) -> Any:
     for _ in chunks:
         pass
     return family, source
-
-
-def first_chunk(X: Any) -> Any:
-    """The first chunk of a stream of chunks; other data as they are.
-
-    Parameters
-    ----------
-    X : object
-
-    Returns
-    -------
-    X : object
-    """
-    read = chunk_reader(X)
-    return X if read is None else next(read(), None)
 
 
 class _Passes:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sklearn_genmodel._identity import identity
+from sklearn_genmodel._identity import alike
 from sklearn_genmodel._validation import check_choice, check_number
 from sklearn_genmodel.vae._networks import ACTIVATIONS
 from sklearn_genmodel.vae._objectives import OBJECTIVES
@@ -75,7 +75,7 @@ def check_continued(vae: Any, X: Any) -> None:
     last["likelihood"] = kinds_of_columns(vae.module_.likelihood)
     now["likelihood"] = kinds_asked_for(vae, X)
     for name, value in last.items():
-        if not _same(value, now[name]):
+        if not alike(value, now[name]):
             raise ValueError(
                 f"The model to go on with has {name}={value!r}, asked for is {now[name]!r}: set "
                 "warm_start=False and call fit for a new model."
@@ -118,25 +118,14 @@ def resolve_prior(prior: Any) -> Prior:
     return prior
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Whether two values of an argument make the same model; functions count by what they do."""
-    if all(isinstance(value, (list, tuple)) for value in (one, other)):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if all(isinstance(value, (numbers.Number, np.bool_)) for value in (one, other)):
-        return bool(one == other)
-    if hasattr(one, "get_params") and type(one) is type(other):
-        params, others = one.get_params(deep=False), other.get_params(deep=False)
-        return all(_same(value, others[name]) for name, value in params.items())
-    return identity(one) == identity(other)
-
-
 def _check_shares(vae: Any) -> None:
-    _check_positive("learning_rate", vae.learning_rate)
+    check_number("learning_rate", vae.learning_rate, numbers.Real, low=0, above=True)
     if vae.kl_warmup > 1:
         raise ValueError(
             f"kl_warmup={vae.kl_warmup!r} is a share of max_epochs: choose a number from 0 to 1."
         )
-    _check_positive("validation_fraction", vae.validation_fraction)
+    more, fraction = " and below 1", vae.validation_fraction
+    check_number("validation_fraction", fraction, numbers.Real, low=0, above=True, more=more)
     if vae.validation_fraction >= 1:
         raise ValueError(
             f"validation_fraction={vae.validation_fraction!r} must lie between 0 and 1."
@@ -160,16 +149,11 @@ def _check_choices(vae: Any) -> None:
 
 
 def _check_scale(name: str, scale: Any, choices: tuple[str, ...]) -> None:
-    if isinstance(scale, str):
-        check_choice(name, scale, choices, ", or a positive number")
+    is_flag = isinstance(scale, bool)
+    if isinstance(scale, numbers.Real) and not is_flag:
+        check_number(name, scale, numbers.Real, low=0, above=True)
     else:
-        _check_positive(name, scale)
-
-
-def _check_positive(name: str, value: Any) -> None:
-    check_number(name, value, numbers.Real, low=0)
-    if value == 0:
-        raise ValueError(f"{name} must be positive, got {value!r}.")
+        check_choice(name, scale, choices, ", or a positive number")
 
 
 def _check_hidden(name: str, hidden: Any) -> None:

@@ -14,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_genmodel._compat import as_generator, with_callbacks
 from sklearn_genmodel._identity import describe_fit
 from sklearn_genmodel._validation import (
-    FrameSchema,
     check_supports,
     check_weights,
     unchanged_on_error,
@@ -77,7 +76,7 @@ class TrainedByGradients(LatentGeneration):
         if is_new:
             rng = as_generator(self.random_state)
             model, state = build_model(self, family, rows, weights, rng), new_state(rng)
-            self._forget(X)
+            self._forget()
         else:
             state = getattr(self, "_training", None) or self._state_after_loading()
             # These rows may lie elsewhere: what their bound may fall to is found anew.
@@ -264,8 +263,7 @@ class TrainedByGradients(LatentGeneration):
         module = place(copy.deepcopy(self.module_), self)
         return Model(module, self._scaling, self._family)
 
-    def _forget(self, X: Any) -> None:
-        """Drop the results of an earlier fit; remember of what type the table is."""
-        self._schema = FrameSchema.of(X)
+    def _forget(self) -> None:
+        """Drop the results of an earlier fit."""
         for name in [name for name in vars(self) if name.endswith("_") and "_in_" not in name]:
             delattr(self, name)

@@ -41,12 +41,13 @@ class LatentGeneration(LatentInference):
         """
         return self.inverse_transform(self.transform(X))
 
-    def inverse_transform(self, Z: Any) -> Array:
+    def inverse_transform(self, X: Any) -> Array:
         """Means of x given latents.
 
         Parameters
         ----------
-        Z : array-like of shape (n_samples, n_latent)
+        X : array-like of shape (n_samples, n_latent)
+            Latents, as `transform` returns them; the name is scikit-learn's.
 
         Returns
         -------
@@ -56,11 +57,11 @@ class LatentGeneration(LatentInference):
         Raises
         ------
         ValueError
-            If Z has another shape, or is not finite.
+            If the latents have another shape, or are not finite.
         """
         check_is_fitted(self, "module_")
         model = inference_model(self.module_, self._scaling)
-        Z = np.array(Z, dtype=np.float64)
+        Z = np.array(X, dtype=np.float64)
         module, n_latent = model.module, model.module.n_latent
         if Z.ndim != 2 or Z.shape[1] != n_latent or not len(Z):
             raise ValueError(

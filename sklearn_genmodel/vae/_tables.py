@@ -277,7 +277,7 @@ def _read_as(name: str) -> Family:
 
 def _names(columns: Columns) -> dict[str, Any]:
     """Likelihood of every group that has one."""
-    names = {name: family for name, family, _ in columns.groups}
+    names = {name: family for name, family, _ in columns.checked_groups()}
     if not isinstance(columns.remainder, str) or columns.remainder not in {"error", "drop"}:
         names["remainder"] = columns.remainder
     return names

@@ -245,7 +245,7 @@ class VAEEstimator(CallbackSupportMixin, TrainedByGradients):
         model = self._continued(rows) if is_warm else build_model(self, family, rows, weights, rng)
         progress = Progress(self, X, y, sample_weight, fit=told)
         state = progress.go_on(model, new_state(rng))
-        self._forget(X)
+        self._forget()
         return self._train(model, rows, weights, state, progress)
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:

@@ -25,6 +25,8 @@ from sklearn_genmodel.families import (
     Poisson,
     PoissonParams,
     ProductParams,
+    StudentT,
+    ZeroInflated,
 )
 from sklearn_genmodel.testing import check_family
 
@@ -128,6 +130,59 @@ def test_nested_grids():
     assert changed.family.groups[3][1] == "categorical"
     assert changed.family.groups[1][1].prior == 3.0
     assert mixture.family.groups[1][1].prior is None
+
+
+def test_grids_over_groups_and_their_options():
+    """Every point of a grid scores as the model that it names, fitted by itself."""
+    X = people()[["age", "weight", "visits"]]
+    both = [[("body", "gaussian", ["age", "weight"]), ("visits", "poisson", ["visits"])]]
+    both += [[("body", "gaussian", ["age", "weight"]), ("visits", "geometric", ["visits"])]]
+    grid = {"family__groups": both, "family__body__covariance_type": ["full", "spherical"]}
+    mixture = EMMixture(1, family=Columns(both[0]))
+    cv = [(np.arange(200), np.arange(200, 300))]
+    found = GridSearchCV(mixture, grid, cv=cv).fit(X).cv_results_
+    for params, score in zip(found["params"], found["mean_test_score"], strict=True):
+        body = Gaussian(params["family__body__covariance_type"])
+        columns = Columns([("body", body, [0, 1]), params["family__groups"][1]])
+        alone = EMMixture(1, family=columns).fit(X[:200])
+        assert_allclose(score, alone.score(X[200:]), rtol=1e-12)
+    assert len(set(found["mean_test_score"])) == 4
+
+
+def test_options_beside_the_names_that_they_belong_to():
+    mixture = EMMixture(2, family=Columns([("body", "gaussian", [0])], remainder="categorical"))
+    mixture.set_params(family__body="student_t", family__body__covariance_type="diag")
+    mixture.set_params(family__remainder__prior=2.0)
+    params = mixture.get_params()
+    assert params["family__body__covariance_type"] == "diag"
+    assert params["family__remainder__prior"] == 2.0
+    assert isinstance(params["family__body"], StudentT)
+    mixture.set_params(family__remainder="bernoulli", family__remainder__prior=3.0)
+    assert isinstance(mixture.family.remainder, Bernoulli)
+    inflated = EMMixture(2, family=ZeroInflated("poisson")).set_params(family__base__exposure=0)
+    assert isinstance(inflated.family.base, Poisson)
+    with pytest.raises(ValueError, match="Invalid parameter 'rate'"):
+        mixture.set_params(family__body__rate=1.0)
+    with pytest.raises(ValueError, match="'drop' is unknown"):
+        mixture.set_params(family__remainder="drop", family__remainder__prior=1.0)
+
+
+@pytest.mark.parametrize(
+    "groups", [[("a", "gaussian")], {"a": "gaussian"}, None, "abc", [("a", "gaussian", [0]), 3]]
+)
+def test_groups_that_are_none(groups):
+    mixture = EMMixture(1, family=Columns(groups))
+    for use in (mixture.fit, mixture.partial_fit, lambda X: mixture.set_params(family__a__b=1)):
+        with pytest.raises(TypeError, match=r"must be a list of \(name, family, columns\)"):
+            use(np.eye(3))
+    assert clone(mixture).get_params()["family__groups"] == groups
+    assert mixture.set_params(family__groups=[("a", "gaussian", [0])]).family.members()
+
+
+def test_columns_without_groups():
+    with pytest.raises(ValueError, match="has no groups: give one, or a family as remainder"):
+        EMMixture(1, family=Columns([], remainder="drop")).fit(np.eye(3))
+    assert EMMixture(1, family=Columns([], remainder="bernoulli")).fit(np.eye(3)).converged_
 
 
 def test_dropped_columns_have_no_part():

@@ -88,6 +88,11 @@ def test_fixed_probabilities_of_labels():
         ({"fixed": {"rates": [1.0, 2.0, 3.0]}}, ValueError, r"shape \(2, 2\)"),
         ({"fixed": {"weights": [0.5, 0.6]}}, ValueError, "sum to 1"),
         ({"fixed": [1.0]}, TypeError, "must map names"),
+        ({"fixed": 1.5}, TypeError, r"fixed must map names of parameters to values, got 1\.5"),
+        ({"fixed": True}, TypeError, "fixed must map names of parameters to values, got True"),
+        ({"tied": -1}, TypeError, "tied must map names of parameters to values, got -1"),
+        ({"fixed": {"weights": "a"}}, ValueError, r"fixed\['weights'\] must hold numbers.*'a'"),
+        ({"fixed": {"rates": "a"}}, ValueError, r"fixed\['rates'\] must hold numbers.*'a'"),
         ({"tied": {"rates": "rows"}}, ValueError, "choose one of 'components'"),
         ({"fixed": {"rates": [[-1.0, np.nan]] * 2}}, ValueError, "are no parameters of Poisson"),
         ({"fixed": {"rates": 2.0}, "tied": {"rates": "all"}}, ValueError, "both fixed and tied"),
@@ -97,6 +102,13 @@ def test_fixed_probabilities_of_labels():
 def test_mistakes(arguments, error, message):
     with pytest.raises(error, match=message):
         EMMixture(2, family="poisson", **arguments).fit(COUNTS)
+
+
+@pytest.mark.parametrize("name", ["fixed", "tied"])
+def test_groups_map_names_to_values(name):
+    columns = Columns([("counts", "poisson", [0, 1])])
+    with pytest.raises(TypeError, match="names of parameters of group 'counts' to values, got 1"):
+        EMMixture(2, family=columns, **{name: {"counts": 1}}).fit(COUNTS)
 
 
 @pytest.mark.parametrize("probs", [[0.6, 0.6], [0.6, np.nan], [-0.1, 1.1]])

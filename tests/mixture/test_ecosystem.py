@@ -1,6 +1,9 @@
 """A mixture inside scikit-learn: pipelines, searches, routing, frames, clones, pickles."""
 
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -218,3 +221,22 @@ def test_columns_may_have_the_names_of_attributes():
     frame = pd.DataFrame({"column_names": [1.0, 1.0, 2.0, 3.0] * 5, "num_rows": np.arange(20.0)})
     whole, parts = EMMixture(1).fit(frame), EMMixture(1).fit([frame[:8], frame[8:]])
     assert_allclose(parts.lower_bound_, whole.lower_bound_)
+
+
+def test_tensors_under_array_api_dispatch():
+    """scikit-learn asks for a variable that is read when scipy is imported."""
+    pytest.importorskip("torch")
+    code = """
+import numpy as np, sklearn, torch
+from sklearn_genmodel import EMMixture
+from sklearn_genmodel.families import Columns
+X = np.random.default_rng(0).normal(size=(60, 2))
+tensor = torch.from_numpy(X)
+with sklearn.config_context(array_api_dispatch=True):
+    for family in ("gaussian", Columns([("all", "gaussian", [0, 1])])):
+        mixture = EMMixture(1, family=family).fit(tensor, sample_weight=torch.ones(60))
+        assert np.allclose(mixture.component_means()[0], X.mean(axis=0), rtol=1e-12)
+        assert type(mixture.partial_fit(tensor).score_samples(tensor)) is np.ndarray
+"""
+    environment = {**os.environ, "SCIPY_ARRAY_API": "1"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)

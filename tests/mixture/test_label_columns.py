@@ -1,5 +1,6 @@
 """Columns of labels of all kinds, against a definition of their codes value by value."""
 
+import datetime as dt
 import decimal
 import enum
 
@@ -7,10 +8,11 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_genmodel import EMMixture
 from sklearn_genmodel._validation import Table, encode_table
-from sklearn_genmodel.families import Categorical
+from sklearn_genmodel.families import Categorical, Columns
 
 NAN = float("nan")
 
@@ -120,3 +122,54 @@ def test_labels_that_cannot_be_keys_are_refused():
     supports = Categorical(levels=[["a", "b"]]).column_supports(1)
     with pytest.raises(TypeError, match="unhashable"):
         encode_table(Table(column, (0,)), supports, ["0"])
+
+
+TIMES = {
+    "dates": [dt.date(2020, 1, day) for day in (1, 2, 1, 2)],
+    "gaps": pd.Series([None, 2.0, pd.Timestamp("2020-01-01"), pd.NaT], dtype=object),
+    "categories": pd.Categorical(pd.to_datetime(["2020-01-01", "2020-01-02"] * 2)),
+    "durations": pd.Series([pd.Timedelta(1)] * 4, dtype=object),
+    "periods": pd.Series(pd.period_range("2020", periods=4, freq="D"), dtype=object),
+    "typed": pd.to_datetime(["2020-01-01", "2020-01-02"] * 2),
+}
+
+
+@pytest.mark.parametrize("column", TIMES)
+def test_dates_and_times_are_refused(column):
+    frame = pd.DataFrame({"x": [1.0, 2.0, 4.0, 5.0], "when": TIMES[column]})
+    for family in ("gaussian", "categorical"):
+        columns = Columns([("x", "gaussian", ["x"]), ("when", family, ["when"])])
+        with pytest.raises(TypeError, match=r"Column 'when' holds .*numbers whose unit and origin"):
+            EMMixture(1, family=columns).fit(frame)
+    with pytest.raises(TypeError, match=r"Column 'when' holds .*numbers whose unit and origin"):
+        Columns.from_frame(frame, verbose=0)
+    dropping = EMMixture(1, family=Columns([("x", "gaussian", ["x"])], remainder="drop"))
+    assert dropping.fit(frame).component_means()[0, 0] == 3.0
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1.5", 1j, [1.0], {}, np.ones(1), pd.Interval(0, 1), pd.Timestamp("2020"), pd.Timedelta(1)],
+)
+def test_values_that_are_no_numbers_are_named(value):
+    column = np.empty(3, dtype=object)
+    column[:] = [1.0, None, value]
+    frame = pd.DataFrame({"x": pd.Series(column, dtype=object)})
+    with pytest.raises(
+        (TypeError, ValueError), match=r"Column 'x' holds .*(row 2|unit and origin)"
+    ):
+        EMMixture(1, family=Columns([("x", "gaussian", ["x"])])).fit(frame)
+
+
+def test_sparse_columns_are_sampled_as_such():
+    rng = np.random.default_rng(0)
+    dense = pd.DataFrame({"n": rng.poisson(1, 100), "x": rng.normal(size=100)})
+    dense = dense.assign(b=rng.random(100) < 0.3, u=rng.poisson(1, 100).astype(np.uint8))
+    sparse = dense.apply(pd.arrays.SparseArray)
+    groups = [("n", "poisson", ["n", "u"]), ("x", "gaussian", ["x"]), ("b", "bernoulli", ["b"])]
+    mixture = EMMixture(1, family=Columns(groups)).fit(sparse)
+    assert_allclose(mixture.component_means()[0], dense.astype(float).mean(), rtol=1e-12)
+    drawn = mixture.sample(50, random_state=0)[0]
+    assert list(drawn.dtypes) == list(sparse.dtypes)
+    expected = EMMixture(1, family=Columns(groups)).fit(dense).sample(50, random_state=0)[0]
+    pd.testing.assert_frame_equal(drawn.sparse.to_dense(), expected)

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import sklearn
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -38,6 +40,21 @@ def test_some_labels_number_the_components():
         expected = logsumexp(joint + np.log(known), axis=1).mean()
     assert_allclose(mixture.lower_bound_, expected, rtol=1e-12)
     assert (np.diff(mixture.lower_bounds_) >= 0).all()
+
+
+def test_labels_reach_a_mixture_that_transforms():
+    known = np.eye(3)[TRUTH]
+    alone = EMMixture(3, family="poisson", random_state=0).fit(COUNTS, resp_prior=known)
+    mixture = clone(alone)
+    assert_array_equal(mixture.fit_transform(COUNTS, resp_prior=known), alone.transform(COUNTS))
+    assert_array_equal(mixture.fit_predict(COUNTS, resp_prior=known), alone.predict(COUNTS))
+    pipeline = make_pipeline(mixture, LogisticRegression())
+    pipeline.fit(COUNTS, TRUTH, emmixture__resp_prior=known)
+    assert_allclose(pipeline[0].params_.rates, alone.params_.rates, rtol=1e-12)
+    with sklearn.config_context(enable_metadata_routing=True):
+        told = clone(alone).set_fit_request(resp_prior=True)
+        pipeline = make_pipeline(told, LogisticRegression()).fit(COUNTS, TRUTH, resp_prior=known)
+    assert_allclose(pipeline[0].params_.rates, alone.params_.rates, rtol=1e-12)
 
 
 def test_equal_numbers_say_nothing():

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
@@ -63,8 +64,10 @@ def test_tables(table, arguments, error, match):
         ({"n_latent": 1.5}, "n_latent must be an integer"),
         ({"likelihood": "normal"}, "likelihood='normal': choose one of 'bernoulli'"),
         ({"decoder_scale": "big"}, "decoder_scale='big': choose one of 'unit'.*positive number"),
-        ({"decoder_scale": 0.0}, "decoder_scale must be positive"),
-        ({"decoder_scale": -1.0}, "decoder_scale must be a number of at least 0"),
+        ({"decoder_scale": 0.0}, "decoder_scale must be a number above 0, got 0"),
+        ({"decoder_scale": -1.0}, "decoder_scale must be a number above 0"),
+        ({"decoder_scale": None}, "decoder_scale=None: choose .*'network', or a positive number"),
+        ({"encoder_scale": None}, "encoder_scale=None: choose .*'learned', or a positive number"),
         ({"encoder_scale": "network"}, "encoder_scale='network': choose one of 'unit', 'learned'"),
         ({"prior": "vamp"}, "prior='vamp': choose 'standard_normal', MixturePrior"),
         ({"prior": MixturePrior(0)}, "n_components must be an integer of at least 1"),
@@ -87,7 +90,9 @@ def test_tables(table, arguments, error, match):
         ({"free_bits": 0.5, "objective": "iwae"}, r"free_bits=0\.5 is for objective='elbo'"),
         ({"free_bits": 0.5, "objective": "dreg"}, "set free_bits=0 or objective='elbo'"),
         ({"optimizer": "lbfgs"}, "optimizer='lbfgs': choose one of 'adam', 'sgd', or pass a"),
-        ({"learning_rate": 0}, "learning_rate must be positive"),
+        ({"learning_rate": 0}, "learning_rate must be a number above 0, got 0"),
+        ({"learning_rate": -1}, "learning_rate must be a number above 0, got -1"),
+        ({"validation_fraction": -1}, "must be a number above 0 and below 1, got -1"),
         ({"lr_schedule": "step"}, "lr_schedule='step': choose one of None, 'cosine'"),
         ({"weight_decay": "a"}, "weight_decay must be"),
         ({"batch_size": 0}, "batch_size must be"),
@@ -231,3 +236,11 @@ def test_lists_of_tables_are_refused(parts):
         VAEEstimator().fit(tables)
     with pytest.raises(TypeError, match="X is a list_iterator, which can be read once"):
         VAEEstimator().fit(iter(tables))
+
+
+def test_latents_have_the_name_of_scikit_learn():
+    model = vae().fit(X)
+    latents = model.transform(X)
+    assert np.array_equal(model.inverse_transform(X=latents), model.reconstruct(X))
+    with sklearn.config_context(enable_metadata_routing=True):
+        assert not hasattr(model, "set_inverse_transform_request")

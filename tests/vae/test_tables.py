@@ -271,3 +271,14 @@ def test_imputed_frames_keep_what_was_seen(tmp_path):
         filled = own.impute(given)
         assert (filled.loc[0, "a"], filled.loc[1, "b"]) == (2.5, 1.5)
         assert not filled.isna().any(axis=None)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", Columns([("all", "gaussian", [0, 1])])])
+def test_names_of_any_type_are_compared(likelihood):
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 2)), columns=[5, 7])
+    vae = VAEEstimator(likelihood=likelihood, max_epochs=1, random_state=0).fit(frame)
+    assert vae.transform(frame).shape == (40, 2)
+    for method in ("transform", "score_samples", "partial_fit"):
+        with pytest.raises(ValueError, match=r"these were \[5, 7\], got \[7, 5\]"):
+            getattr(vae, method)(frame[[7, 5]])
+    assert vae.fit(frame[[7, 5]]).transform(frame[[7, 5]]).shape == (40, 2)

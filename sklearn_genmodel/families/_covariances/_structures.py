@@ -92,8 +92,9 @@ def structure_of(
     >>> structure_of("VEV").n_parameters(n_components=3, n_features=4)
     24
     """
-    if covariance_type in STRUCTURES:
-        return STRUCTURES[covariance_type]
+    asked: object = covariance_type
+    if isinstance(asked, str) and asked in STRUCTURES:
+        return STRUCTURES[asked]
     _check_name("covariance_type", covariance_type, (*STRUCTURES, "factor"))
     _check_name("loadings", loadings, LOADINGS)
     _check_name("noise", noise, NOISES)
