@@ -180,9 +180,9 @@ class Columns(Product):
 
     def for_table(self, table: Table) -> Family:
         """Find the columns of every group, and let its family see them."""
+        chosen = self.positions(table)
         if not self.groups and not self._has_remainder:
             raise ValueError(f"{self!r} has no groups: give one, or a family as remainder.")
-        chosen = self.positions(table)
         parts = [(name, resolve_family(family)) for name, family, _ in self.groups]
         for name, family in parts:
             if family.ordered:
