@@ -51,6 +51,8 @@ class Support:
         Labels of a column that holds no numbers; the family sees their positions.
     unseen : bool, default=False
         Whether labels that are none of the levels are taken too, as one level more.
+    scale : tuple of float, default=(0, inf)
+        Between what the largest value of a column to be fitted must lie, unless all are 0.
 
     Examples
     --------
@@ -69,6 +71,7 @@ class Support:
     period: float | None = None
     levels: tuple[Any, ...] | None = None
     unseen: bool = False
+    scale: tuple[float, float] = (0.0, np.inf)
 
     def contains(self, X: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Which entries of an array lie in the set.
@@ -145,4 +148,5 @@ def intersection(*supports: Support) -> Support:
         high=min(support.high for support in supports),
         integer=any(support.integer for support in supports),
         varies=any(support.varies for support in supports),
+        scale=(max(s.scale[0] for s in supports), min(s.scale[1] for s in supports)),
     )
