@@ -45,6 +45,10 @@ class SupportLike(Protocol):
     def varies(self) -> bool:
         """Whether constant columns have no maximum-likelihood estimate."""
 
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Between what the largest value of a column to be fitted must lie, unless all are 0."""
+
     def __hash__(self) -> int:
         """Equal supports are checked together."""
 
@@ -160,10 +164,14 @@ def _check_support(X: Array, support: SupportLike, names: list[str], *, fitting:
                 f"{support.description}: choose a distribution for such "
                 "values, or recode the column."
             )
-    if support.varies or support.low == -np.inf:
+    scaled = fitting and support.scale != (0.0, np.inf)
+    if support.varies or support.low == -np.inf or scaled:
         with np.errstate(all="ignore"):
             low, high = _along_columns(np.fmin, X), _along_columns(np.fmax, X)
-        _check_squares(low, high, names)
+        if scaled:
+            _check_scale(high, support.scale, names)
+        if support.varies or support.low == -np.inf:
+            _check_squares(low, high, names)
         if fitting and support.varies:
             _check_varies(low, high, names, X)
 
@@ -226,6 +234,15 @@ def check_finite(X: Array, names: list[str], *, allow_nan: bool) -> None:
                 f"Input X contains {value} in column {names[column]}, row {row}: impute or drop "
                 "such rows first."
             )
+
+
+def _check_scale(high: Array, scale: tuple[float, float], names: list[str]) -> None:
+    for column in np.flatnonzero((high > 0.0) & ((high < scale[0]) | (high > scale[1]))):
+        raise ValueError(
+            f"Column {names[column]} has {high[column]:g} for its largest value, out of the range "
+            f"from {scale[0]:g} to {scale[1]:g} in which its distribution can be fitted: rescale "
+            "the column, or choose another distribution."
+        )
 
 
 def _check_squares(low: Array, high: Array, names: list[str]) -> None:

@@ -88,6 +88,14 @@ class Table:
         found = {value for value in values.tolist() if value is not None}
         return _in_order(found, self._declared(position))
 
+    def levels_of_all(self) -> tuple[tuple[Any, ...], ...]:
+        """Levels of every column, none of which may be missing altogether."""
+        levels = tuple(self.levels(position) for position in range(len(self.names)))
+        if not all(levels):
+            name = self.names[levels.index(())]
+            raise ValueError(f"Column {name!r} holds nothing but NaN: drop the column.")
+        return levels
+
     def select(self, positions: tuple[int, ...]) -> Table:
         """Some of the columns."""
         names = tuple(self.names[position] for position in positions)

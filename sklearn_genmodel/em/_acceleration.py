@@ -48,9 +48,12 @@ class _Bursts:
     ----------
     family : Family
         Gives the unconstrained coordinates.
+    fixed_weights : ndarray of shape (n_components,), optional
+        Mixing weights that are not estimated, NaN where they are.
     """
 
     family: Family
+    fixed_weights: Array | None = None
     chart: Chart | None = field(default=None, init=False)
     bursting: bool = field(default=False, init=False)
     last_bound: float = field(default=-np.inf, init=False)
@@ -65,7 +68,7 @@ class _Bursts:
                 self.reset()
             return image
         if self.chart is None:
-            self.chart = Chart(self.family, image)
+            self.chart = Chart(self.family, image, self.fixed_weights)
         point, target = self.chart.vector(theta), self.chart.vector(image)
         proposal = self.extrapolate(point, target - point)
         return image if proposal is None else self.chart.theta(proposal)
@@ -185,7 +188,9 @@ class Squarem(_Bursts):
         return origin + 2.0 * length * first + length**2 * change
 
 
-def accelerator(name: str | None, family: Family) -> Accelerator:
+def accelerator(
+    name: str | None, family: Family, fixed_weights: Array | None = None
+) -> Accelerator:
     """Turn the `acceleration` argument of an estimator into a fresh accelerator.
 
     Parameters
@@ -193,6 +198,8 @@ def accelerator(name: str | None, family: Family) -> Accelerator:
     name : {"auto", "anderson", "squarem"} or None
     family : Family
         "auto" is None for a family without unconstrained coordinates.
+    fixed_weights : ndarray of shape (n_components,), optional
+        Mixing weights that are not estimated, NaN where they are.
 
     Returns
     -------
@@ -205,9 +212,9 @@ def accelerator(name: str | None, family: Family) -> Accelerator:
             "does not define: use acceleration='auto' or None."
         )
     makers: dict[str | None, Callable[[], Accelerator]] = {
-        "auto": lambda: Multisecant(family) if has_coordinates else Plain(),
-        "anderson": lambda: Anderson(family),
-        "squarem": lambda: Squarem(family),
+        "auto": lambda: Multisecant(family, fixed_weights) if has_coordinates else Plain(),
+        "anderson": lambda: Anderson(family, fixed_weights),
+        "squarem": lambda: Squarem(family, fixed_weights),
         None: Plain,
     }
     return makers[name]()

@@ -17,10 +17,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Chart:
-    """Square roots of the mixing weights, and the family's coordinates in units of `like`."""
+    """Square roots of the mixing weights, and the family's coordinates in units of `like`.
+
+    Weights that are fixed, where `fixed_weights` is no NaN, stay so.
+    """
 
     family: Family
     like: Theta
+    fixed_weights: Array | None = None
 
     def vector(self, theta: Theta) -> Array:
         """Coordinates of parameters."""
@@ -32,4 +36,8 @@ class Chart:
         n_components = len(self.like.weights)
         weights = vector[:n_components] ** 2
         params = self.family.from_vector(vector[n_components:], self.like.params)
-        return Theta(weights / weights.sum(), params)
+        if self.fixed_weights is None:
+            return Theta(weights / weights.sum(), params)
+        free, left = np.isnan(self.fixed_weights), 1.0 - np.nansum(self.fixed_weights)
+        shares = weights / weights[free].sum() if free.any() else weights
+        return Theta(np.where(free, left * shares, self.fixed_weights), params)

@@ -22,7 +22,8 @@ class Convergence:
 
     EM converges linearly: near the limit each pass gains rate times what the one before gained,
     so that gain * rate / (1 - rate) is still to come (Aitken; Boehning et al. 1994). The usual
-    rule, a small last gain, stops slow runs early. Two passes in a row must agree.
+    rule, a small last gain, stops slow runs early. Two passes in a row must agree, and the second
+    predict no more than the first: where the rate still rises, predictions grow.
 
     Parameters
     ----------
@@ -45,7 +46,8 @@ class Convergence:
     converged: bool = False
     gains: list[float] = field(default_factory=list)
     lower_bound: float = -math.inf
-    _close: bool = False
+    # What was to come at the last pass, if that was close to the limit.
+    _to_come: float = -math.inf
 
     def update(self, lower_bound: float, *, plain: bool = True) -> None:
         """Take the bound that a pass found; `plain` if it follows from a pure EM pass."""
@@ -55,9 +57,10 @@ class Convergence:
         elif self.n_iter > 1:
             self.gains.append(lower_bound - self.lower_bound)
         self.lower_bound = lower_bound
-        known = self.steady or self.gap == 0.0
-        close = known and self.gap < self.tol and self.gains[-1] < self.tol
-        self.converged, self._close = close and self._close, close
+        gap = self.gap
+        close = (self.steady or gap == 0.0) and gap < self.tol and self.gains[-1] < self.tol
+        self.converged = close and gap <= self._to_come
+        self._to_come = gap if close else -math.inf
 
     @property
     def finished(self) -> bool:

@@ -202,7 +202,7 @@ class Attempts:
             start,
             Convergence(options.tol, options.max_iter),
             evaluate=lambda theta: lower_bound(family, theta, self.rows, options.m_step),
-            accelerator=accelerator(options.acceleration, family),
+            accelerator=accelerator(options.acceleration, family, options.m_step.fixed_weights),
             monitor=self.monitor,
             save=save,
         )

@@ -23,6 +23,8 @@ class MStep:
 
     With a concentration below 1 the mode of the weights is at the edge of the simplex: a component
     whose rows weigh less than 1 - concentration gets no weight any more (Figueiredo and Jain 2002).
+    Where those of all weigh less, the expected log-density is convex in the weights, and highest at
+    the corner of the largest component.
 
     Parameters
     ----------
@@ -43,12 +45,17 @@ class MStep:
 
         weight_k = max(count_k + concentration - 1, 0) / sum over all k of the same
 
-        Those that are estimated share what the fixed ones leave.
+        Where none is above 0, the largest component has all. Those that are estimated share what
+        the fixed ones leave.
         """
         raised = np.maximum(counts + (self.concentration - 1.0), TINY)
+        if self.concentration < 1.0:
+            alone = raised.max(axis=-1, keepdims=True) <= TINY
+            largest = np.arange(counts.shape[-1]) == counts.argmax(axis=-1)[..., None]
+            raised = np.where(alone & largest, 1.0, raised)
         if self.fixed_weights is None:
-            weights: Array = raised / raised.sum(axis=-1, keepdims=True)
-            return weights
+            # Of a component that goes the prior counts one weight, whatever is left to share.
+            return np.where(raised > TINY, raised / raised.sum(axis=-1, keepdims=True), TINY)
         free, left = np.isnan(self.fixed_weights), 1.0 - np.nansum(self.fixed_weights)
         total = np.where(free, raised, 0.0).sum(axis=-1, keepdims=True)
         return np.where(free, left * raised / np.maximum(total, TINY), self.fixed_weights)

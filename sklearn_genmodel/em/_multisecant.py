@@ -46,6 +46,8 @@ class Multisecant:
     ----------
     family : Family
         Gives the unconstrained coordinates.
+    fixed_weights : ndarray of shape (n_components,), optional
+        Mixing weights that are not estimated, NaN where they are.
 
     References
     ----------
@@ -57,6 +59,7 @@ class Multisecant:
     """
 
     family: Family
+    fixed_weights: Array | None = None
     chart: Chart | None = field(default=None, init=False)
     points: list[Array] = field(default_factory=list, init=False)
     residuals: list[Array] = field(default_factory=list, init=False)
@@ -69,7 +72,7 @@ class Multisecant:
         if convergence.n_iter <= PLAIN_PASSES:
             return image
         if self.chart is None:
-            self.chart = Chart(self.family, image)
+            self.chart = Chart(self.family, image, self.fixed_weights)
         self._remember(self.chart.vector(theta), self.chart.vector(image))
         self.proposing = self._goes_on(convergence)
         if not self.proposing or len(self.points) <= FEWEST:

@@ -94,16 +94,15 @@ class Categorical(ExponentialFamily):
         """Remember the labels of every column."""
         if not (isinstance(self.levels, str) and self.levels == "auto"):
             return self
-        levels = tuple(table.levels(j) for j in range(len(table.names)))
-        return Categorical(self.prior, levels)
+        return Categorical(self.prior, table.levels_of_all())
 
     def column_supports(self, n_features: int) -> tuple[Support, ...]:
         """The labels of every column."""
         levels = self._levels
         if len(levels) != n_features:
             raise ValueError(f"levels names {len(levels)} columns, the data have {n_features}.")
-        if any(len(set(labels)) < len(labels) for labels in levels):
-            raise ValueError(f"levels={self.levels!r} names a label of a column twice.")
+        if not all(levels) or any(len(set(labels)) < len(labels) for labels in levels):
+            raise ValueError(f"levels={self.levels!r} names a label of a column twice, or none.")
         return tuple(
             Support(listed(labels), 0.0, len(labels), levels=labels, unseen=self._smooth)
             for labels in levels

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._base import Family
@@ -26,6 +28,29 @@ class Composite(Family):
         members : list of Family
         """
         raise NotImplementedError
+
+    def places(
+        self, n_components: int, n_features: int
+    ) -> Iterator[tuple[Family, NDArray[np.intp], NDArray[np.intp]]]:
+        """Of which components and columns every member has a say.
+
+        Parameters
+        ----------
+        n_components, n_features : int
+
+        Returns
+        -------
+        places : iterator of (family, components, columns)
+        """
+        raise NotImplementedError
+
+    def boxes(self, n_components: int, n_features: int) -> tuple[Array, Array]:
+        """Those of the members."""
+        lows, highs = super().boxes(n_components, n_features)
+        for family, components, columns in self.places(n_components, n_features):
+            where = np.ix_(components, columns)
+            lows[where], highs[where] = family.boxes(len(components), len(columns))
+        return lows, highs
 
     @property
     def allow_nan(self) -> bool:  # type: ignore[override]

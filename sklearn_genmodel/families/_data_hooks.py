@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from sklearn_genmodel._validation import Table
@@ -78,6 +79,21 @@ class DataHooks(BaseEstimator):
         family : Family
         """
         return self
+
+    def boxes(self, n_components: int, n_features: int) -> tuple[Array, Array]:
+        """Bounds beyond which components have no density, whatever their parameters are.
+
+        Parameters
+        ----------
+        n_components, n_features : int
+
+        Returns
+        -------
+        lows, highs : ndarray of shape (n_components, n_features)
+            Infinite where there are none but those of the support.
+        """
+        shape = n_components, n_features
+        return np.full(shape, -np.inf), np.full(shape, np.inf)
 
     def check_rows(self, X: Array) -> None:
         """Refuse rows that no component has a density for, beyond what supports of columns say.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -13,8 +14,9 @@ from sklearn_genmodel.families._support import NON_NEGATIVE, Support
 
 __all__ = ["Exponential", "ExponentialParams"]
 
-# Squares of smaller means leave the range of double precision.
-SMALLEST_MEAN = 1e-150
+# Squares of smaller means leave the range of double precision; columns of smaller values are to be
+# rescaled, so that only components of zeros have such means.
+SMALLEST_MEAN, SMALLEST_VALUE = 1e-150, 1e-140
 
 
 class ExponentialParams(NamedTuple):
@@ -60,7 +62,7 @@ class Exponential(IndependentColumns):
     array([0.5, 0.5])
     """
 
-    support: ClassVar[Support] = NON_NEGATIVE
+    support: ClassVar[Support] = replace(NON_NEGATIVE, scale=(SMALLEST_VALUE, np.inf))
 
     def coefficients(self, params: ExponentialParams) -> tuple[Array, Array]:
         """Minus rate, and log rate."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn_genmodel.families._support import COUNTS, Support
 __all__ = ["Geometric", "GeometricParams"]
 
 # Beyond these, counts and their squares leave the range of numbers.
-SMALLEST_PROB = 1e-150
+SMALLEST_PROB, LARGEST_COUNT = 1e-150, 1e150
 BELOW_ONE = float(np.nextafter(1.0, 0.0))
 
 
@@ -62,7 +63,7 @@ class Geometric(IndependentColumns):
     array([0.5, 0.5])
     """
 
-    support: ClassVar[Support] = COUNTS
+    support: ClassVar[Support] = replace(COUNTS, scale=(0.0, LARGEST_COUNT))
 
     def coefficients(self, params: GeometricParams) -> tuple[Array, Array]:
         """log(1 - p) and log p."""

@@ -73,6 +73,13 @@ class PerComponent(Composite):
         """The families that differ."""
         return self._distinct
 
+    def places(
+        self, n_components: int, n_features: int
+    ) -> Iterator[tuple[Family, Indices, Indices]]:
+        """The components of every kind, and all columns."""
+        for kind, family in enumerate(self._distinct):
+            yield family, np.flatnonzero(self._kinds == kind), np.arange(n_features)
+
     @property
     def title(self) -> str:
         """Families of the components."""

@@ -68,6 +68,12 @@ class Product(Composite):
         """The families of the groups."""
         return [family for _, family, _ in self.parts()]
 
+    def places(
+        self, n_components: int, n_features: int
+    ) -> Iterator[tuple[Family, NDArray[np.intp], NDArray[np.intp]]]:
+        """All components, and the columns of every group."""
+        return ((part.family, np.arange(n_components), part.columns) for part in self.parts())
+
     @property
     def title(self) -> str:
         """Families of the groups."""

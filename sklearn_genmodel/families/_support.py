@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,8 @@ class Support:
         Labels of a column that holds no numbers; the family sees their positions.
     unseen : bool, default=False
         Whether labels that are none of the levels are taken too, as one level more.
+    scale : tuple of float, default=(0, inf)
+        Between what the largest value of a column to be fitted must lie, unless all are 0.
 
     Examples
     --------
@@ -69,6 +72,7 @@ class Support:
     period: float | None = None
     levels: tuple[Any, ...] | None = None
     unseen: bool = False
+    scale: tuple[float, float] = (0.0, np.inf)
 
     def contains(self, X: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Which entries of an array lie in the set.
@@ -140,9 +144,24 @@ def intersection(*supports: Support) -> Support:
     if any(support.levels is not None for support in supports):
         raise ValueError("Components of one column must all take labels, and the same ones.")
     return Support(
-        " and ".join(support.description for support in (first, *others)),
+        " and ".join(dict.fromkeys(s.description for s in _narrowest(supports))),
         low=max(support.low for support in supports),
         high=min(support.high for support in supports),
         integer=any(support.integer for support in supports),
         varies=any(support.varies for support in supports),
+        scale=(max(s.scale[0] for s in supports), min(s.scale[1] for s in supports)),
     )
+
+
+def _narrowest(supports: Sequence[Support]) -> list[Support]:
+    """Those that hold no other of them and more."""
+
+    def holds(one: Support, other: Support) -> bool:
+        whole = other.integer or not one.integer
+        return one.low <= other.low and other.high <= one.high and whole
+
+    return [
+        one
+        for one in supports
+        if not any(holds(one, other) and not holds(other, one) for other in supports)
+    ]

@@ -86,6 +86,12 @@ class Uniform(Family):
         self.low = low
         self.high = high
 
+    def boxes(self, n_components: int, n_features: int) -> tuple[Array, Array]:
+        """The bounds that are given."""
+        given = zip(self._bounds(n_features), super().boxes(n_components, n_features), strict=True)
+        lows, highs = (own if b is None else np.broadcast_to(b, own.shape) for b, own in given)
+        return lows, highs
+
     def log_prob(self, X: Array, params: UniformParams) -> Array:
         """Log-density of every row under every component, in nats."""
         log_widths = np.log(np.maximum(params.highs - params.lows, SMALLEST_WIDTH))

@@ -12,7 +12,6 @@ from sklearn.base import clone
 
 from sklearn_genmodel._compat import CallbackSupportMixin, FitTask, as_generator, with_callbacks
 from sklearn_genmodel._validation import (
-    check_supports,
     check_weights,
     fitted_names,
     unchanged_on_error,
@@ -32,6 +31,7 @@ from sklearn_genmodel.mixture._nested import NestedFamily
 from sklearn_genmodel.mixture._online import OnlineMixture
 from sklearn_genmodel.mixture._progress import Progress
 from sklearn_genmodel.mixture._reading import component_family, read_training_rows
+from sklearn_genmodel.mixture._training_rows import check_training_rows
 
 __all__ = ["EMMixture"]
 
@@ -75,9 +75,9 @@ class EMMixture(NestedFamily, OnlineMixture, CallbackSupportMixin, MixtureDistri
         are left; None is plain EM.
     weight_concentration : float, default=1.0
         Concentration of a Dirichlet prior on the mixing weights. 1 is no prior; below 1, a
-        component whose rows weigh less than 1 - concentration is dropped, so that `n_components`
-        is a bound. It may be negative: 1 - p / 2, p the number of parameters of a component, is
-        that of Figueiredo and Jain (2002).
+        component whose rows weigh less than 1 - concentration is dropped, all but the largest if
+        all do, so that `n_components` is a bound. It may be negative: 1 - p / 2, p the number of
+        parameters of a component, is that of Figueiredo and Jain (2002).
     fixed : dict or None, default=None
         Parameters that are not estimated: from a name (``"weights"``, ``"rates"``, ...) to an array
         of its shape, NaN where it is free. For a `Columns`, a dict of these by group.
@@ -258,9 +258,7 @@ class EMMixture(NestedFamily, OnlineMixture, CallbackSupportMixin, MixtureDistri
         if weights is not None and not weights.all():
             rows = rows.take(weights > 0)
             init = init if isinstance(init, str) else init[weights > 0]
-        if isinstance(X, np.ndarray):
-            check_supports(self, rows.X, family.column_supports(X.shape[1]), fitting=True)
-            family.check_rows(rows.X)
+        check_training_rows(self, family, rows)
         known = rows if isinstance(X, np.ndarray) else row_sample(rows, PRIOR_ROWS)
         family = family.for_rows(known.X, known.sample_weight, self.n_components)
         if self.warm_start and hasattr(self, "params_"):

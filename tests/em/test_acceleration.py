@@ -8,7 +8,8 @@ from sklearn_genmodel import EMMixture
 from sklearn_genmodel.datasets import load_deaths, load_old_faithful
 from sklearn_genmodel.em import Convergence, Rows, Theta, accelerator, lower_bound, run_em
 from sklearn_genmodel.em import blocked_step as make_step
-from sklearn_genmodel.families import Gaussian, Poisson, PoissonParams
+from sklearn_genmodel.em._chart import Chart
+from sklearn_genmodel.families import Beta, Gaussian, Poisson, PoissonParams
 
 ACCELERATIONS = ["auto", "anderson", "squarem"]
 # Maximum of the two-component Poisson mixture of the deaths data (R, flexmix; direct evaluation).
@@ -220,6 +221,34 @@ def test_hardly_any_pair_of_gaussians_takes_more():
     n_iter = [run(Gaussian(), *overlapping(1.5, 500, s), "auto", 1e-8).n_iter for s in range(12)]
     assert np.median(n_iter) <= 45
     assert max(n_iter) <= 75
+
+
+@pytest.mark.parametrize("fixed", [[0.5, np.nan, np.nan], [np.nan, 0.2, np.nan], [0.2, 0.3, 0.5]])
+def test_proposals_leave_fixed_weights_alone(fixed):
+    like = Theta(np.full(3, 1 / 3), PoissonParams(np.ones((3, 2))))
+    chart = Chart(Poisson(), like, np.array(fixed))
+    free = np.isnan(fixed)
+    for vector in np.random.default_rng(0).normal(size=(20, 9)):
+        weights, own = chart.theta(vector).weights, vector[:3] ** 2
+        np.testing.assert_array_equal(weights[~free], np.array(fixed)[~free])
+        assert weights.sum() == pytest.approx(1.0)
+        np.testing.assert_allclose(weights[free] * own[free].sum(), own[free] * weights[free].sum())
+
+
+def test_a_weight_that_goes_to_0_beside_a_fixed_one():
+    """Plain EM takes 11,159 passes to 0.25631730754, from where it has 1e-9 to go."""
+    rng = np.random.default_rng(1004)
+    rng.integers(2, size=3)
+    labels = rng.integers(0, 3, 67)
+    X = rng.beta(2.0 + 6.0 * labels[:, None], 5.0, size=(67, 1))
+    rng.random()
+    rng.integers(0, 3)
+    fixed = {"weights": [0.5, np.nan, np.nan]}
+    mixture = EMMixture(3, family=Beta(prior=0.3), fixed=fixed, n_init=6, random_state=0, tol=1e-9)
+    mixture.fit(X, sample_weight=rng.random(67) + 0.05)
+    assert mixture.n_iter_ < 100
+    assert mixture.lower_bound_ > 0.25631730754
+    assert mixture.weights_.max() == pytest.approx(0.5, abs=1e-6)
 
 
 def test_a_family_that_breaks_the_contract_is_found_out():

@@ -39,6 +39,15 @@ def test_a_small_step_alone_does_not_stop():
     assert not feed(bounds, tol=1e-6).converged
 
 
+@pytest.mark.parametrize("slow", [0.995, 0.999, 0.9998])
+def test_a_slow_mode_below_a_fast_one_is_waited_for(slow):
+    """Predictions are below tol from the third gain on, and grow as the rate rises from 0.6."""
+    distances = [1e-8 * 0.6**k / 0.4 + 3.4e-9 * slow**k / (1.0 - slow) for k in range(60_000)]
+    rule = feed(-np.array(distances), tol=1e-7, max_iter=60_000)
+    assert rule.converged
+    assert -rule.lower_bound <= 1.01e-7
+
+
 def test_tol_zero_runs_to_max_iter():
     rule = feed(np.zeros(50), tol=0.0, max_iter=20)
     assert rule.n_iter == 20

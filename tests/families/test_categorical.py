@@ -10,7 +10,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import adjusted_rand_score
 
 from sklearn_genmodel import EMMixture
-from sklearn_genmodel.families import Bernoulli, BernoulliParams, Categorical, CategoricalParams
+from sklearn_genmodel.families import (
+    Bernoulli,
+    BernoulliParams,
+    Categorical,
+    CategoricalParams,
+    Columns,
+)
 from sklearn_genmodel.families._packed_labels import MANY_ROWS, PackedLabels
 from sklearn_genmodel.testing import check_family
 
@@ -65,6 +71,37 @@ def test_a_prior_keeps_a_probability_for_levels_not_seen():
     assert_allclose(mixture.params_.probs[0, 0], np.array([3.0, 2.0, 3.0, 1.0]) / 9.0)
     assert_allclose(mixture.score_samples([["water", None]]), np.log(1.0 / 9.0))
     assert set(mixture.sample(200, 0)[0][:, 0]) == {"coffee", "milk", "tea"}
+
+
+ABSENT = pd.DataFrame({"drink": ["tea", "milk"] * 5, "sugar": [None] * 10})
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        (ABSENT, "'sugar'"),
+        (ABSENT.astype("category"), "'sugar'"),
+        (pl.DataFrame(ABSENT.to_dict("list")), "'sugar'"),
+        (ABSENT.to_numpy(), "1"),
+        (np.c_[np.arange(10) % 2, np.full(10, np.nan)], "1"),
+        ([ABSENT[:4], ABSENT[4:]], "'sugar'"),
+    ],
+)
+def test_a_column_without_a_label_is_refused(table, column):
+    groups = [("first", Categorical(), [0]), ("second", Categorical(), [1])]
+    for family in Categorical(), Categorical(prior=1.0), ["categorical"] * 2, Columns(groups):
+        with pytest.raises(ValueError, match=f"Column {column} holds nothing but NaN: drop"):
+            EMMixture(2, family=family, random_state=0).fit(table)
+
+
+def test_a_label_in_a_later_chunk_is_enough():
+    mixture = EMMixture(1, family="categorical").fit([ABSENT, ABSENT.assign(sugar="yes")])
+    assert mixture.family_.levels[1] == ("yes",)
+
+
+def test_levels_of_a_column_are_not_none():
+    with pytest.raises(ValueError, match="a label of a column twice, or none"):
+        EMMixture(1, family=Categorical(levels=[["tea", "milk"], []])).fit(ABSENT)
 
 
 def test_labels_of_all_kinds():

@@ -3,14 +3,18 @@
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 from scipy import integrate, optimize, stats
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.families import (
     Bernoulli,
     BernoulliParams,
+    Columns,
     Dirichlet,
     IndependentColumns,
     Poisson,
@@ -331,3 +335,32 @@ def test_prior_means_are_those_of_the_statistics():
     mixture = EMMixture(1, family=Pareto(prior=(2.0, 0.5))).fit(x)
     expected = (200 + 2.0) / (np.log(x).sum() + 2.0 * 0.5)
     np.testing.assert_allclose(mixture.params_.alphas, [[expected]])
+
+
+@pytest.mark.parametrize(
+    ("family", "unit", "message"),
+    [
+        ("exponential", 1e-200, "column_1.* has .*e-.* from 1e-140 to inf .*: rescale"),
+        ("geometric", 1e160, "column_1.* has .*e.16. .* from 0 to 1e.150 .*: rescale"),
+    ],
+)
+def test_units_beyond_what_a_parameter_can_follow_are_refused(family, unit, message):
+    """Where the rate or the probability stopped at its bound, without a word."""
+    x = np.random.default_rng(0).geometric(0.2, (50, 2))
+    table = pd.DataFrame({"column_0": 1.0 * x[:, 0], "column_1": unit * x[:, 1]})
+    groups = [("whole", family, ["column_0", "column_1"])]
+    for asked in (family, Columns(groups), [family, family]):
+        with pytest.raises(ValueError, match=message):
+            EMMixture(2, family=asked).fit(table)
+    mixture = EMMixture(1, family=family).fit(x)
+    assert np.isfinite(mixture.score_samples(table.to_numpy())).all()
+
+
+def test_the_smallest_units_of_waiting_times():
+    x = np.random.default_rng(0).exponential(1.0, (50, 1))
+    mixture = EMMixture(1, family="exponential").fit(x * 1e-139)
+    expected = stats.expon(scale=1e-139 * x.mean()).logpdf(1e-139 * x).mean()
+    assert_allclose(mixture.lower_bound_, expected, rtol=1e-12)
+    zeros = EMMixture(1, family="exponential")
+    with pytest.warns(ConvergenceWarning, match="degenerate"):
+        assert zeros.fit(np.zeros((5, 1))).params_.rates[0, 0] == 1e150

@@ -107,3 +107,18 @@ def test_components_of_a_kind_go_by_weight(seed):
         mixture.score_samples(X),
         logsumexp(np.log(mixture.weights_) + mixture.family_.log_prob(X, mixture.params_), axis=1),
     )
+
+
+@pytest.mark.parametrize(
+    ("families", "value", "what"),
+    [
+        (["exponential", "gamma"], 0.0, "is not a number above 0: choose"),
+        (["gaussian", "poisson", "exponential"], 0.5, "is not a non-negative integer: choose"),
+        (["beta", "gamma"], 1.5, "is not a number between 0 and 1, both left out: choose"),
+        (["von_mises", "gaussian"], np.inf, "infinity"),
+    ],
+)
+def test_a_value_is_held_against_the_narrowest_support(families, value, what):
+    mixture = EMMixture(len(families), family=families)
+    with pytest.raises(ValueError, match=what):
+        mixture.fit([[value], [2.0], [7.0]])

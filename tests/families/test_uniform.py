@@ -1,11 +1,12 @@
 """Uniform columns: ranges of rows, known bounds, noise beside other components."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from sklearn_genmodel import EMMixture
-from sklearn_genmodel.families import Gaussian
+from sklearn_genmodel.families import Columns, Gaussian
 from sklearn_genmodel.families._uniform import Uniform
 
 
@@ -49,3 +50,30 @@ def test_uniform_noise_beside_a_gaussian():
     )
     np.testing.assert_allclose(mixture.score_samples(X), expected, rtol=1e-10)
     np.testing.assert_allclose(mixture.weights_, [0.75, 0.25], atol=0.05)
+
+
+def test_a_row_that_no_component_can_hold_is_named():
+    """By row, column, value and bounds, where the bound became -inf."""
+    X = np.array([[2.0, 1.0], [2.5, 1.5], [np.nan, 7.0], [3.0, 2.0]])
+    box = Uniform(low=0.0, high=[5.0, 6.0])
+    message = r"Column {} holds 7 in row 2, which is not from 0 to 6, the bounds given to component"
+    with pytest.raises(ValueError, match=message.format(1)):
+        EMMixture(1, family=box).fit(X)
+    table, columns = pd.DataFrame(X, columns=["a", "b"]), Columns([("box", box, ["a", "b"])])
+    with pytest.raises(ValueError, match=message.format("'b'")):
+        EMMixture(2, family=columns).fit(table)
+    with pytest.raises(ValueError, match=message.format(1)):
+        EMMixture(1, family=box).fit([X[:2], X[2:]])
+    with pytest.raises(ValueError, match=r"row 0, which is not from 3 to inf"):
+        EMMixture(1, family=Uniform(low=3.0)).fit(X)
+
+
+def test_a_row_out_of_a_box_needs_another_component():
+    X = np.random.default_rng(0).normal(2.5, 1.0, (60, 1))
+    X[7] = 9.0
+    mixture = EMMixture(2, family=[Uniform(0.0, 5.0), Gaussian()], random_state=0)
+    assert mixture.fit(X).predict(X[7:8]) == [1]
+    forbidden = np.ones((60, 2))
+    forbidden[7] = 1.0, 0.0
+    with pytest.raises(ValueError, match=r"holds 9 in row 7, .* from 0 to 5, .* component 0"):
+        mixture.fit(X, resp_prior=forbidden)

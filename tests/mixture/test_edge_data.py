@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_genmodel import EMMixture
-from sklearn_genmodel.families import Gaussian
+from sklearn_genmodel.families import Columns, Gaussian, NormalInverseWishart, StudentT
 
 COVARIANCE_TYPES = ["full", "tied", "diag", "spherical"]
 RNG = np.random.default_rng(0)
@@ -90,6 +90,39 @@ def test_precisions_beyond_all_numbers_need_no_floor():
         warnings.simplefilter("error", RuntimeWarning)
         warnings.simplefilter("ignore", ConvergenceWarning)
         assert np.isfinite(mixture.fit(X).score_samples(X)).all()
+
+
+ONE_VALUE_A_COLUMN = [
+    [[1.0, 2.0]],
+    [[1.0, 2.0], [1.0, 2.0]],
+    [[1.0, np.nan], [np.nan, 5.0]],
+    [[1.0, 2.0], [1.0, np.nan]],
+]
+POOLED = [*map(Gaussian, ("spherical", "tied_spherical", "EII", "VII")), StudentT("spherical")]
+
+
+@pytest.mark.parametrize("family", [*POOLED, Gaussian("factor", noise="spherical")], ids=repr)
+@pytest.mark.parametrize("rows", ONE_VALUE_A_COLUMN)
+def test_columns_of_one_value_each_leave_a_pooled_variance_no_maximum(family, rows):
+    message = rf"{len(rows)} sample\(s\) in which no column varies"
+    with pytest.raises(ValueError, match=message):
+        EMMixture(1, family=family).fit(rows)
+    with pytest.raises(ValueError, match=message):
+        EMMixture(1, family=Columns([("all", family, [0, 1])])).fit(rows)
+
+
+def test_rows_of_weight_0_do_not_vary():
+    with pytest.raises(ValueError, match=r"1 sample\(s\) in which no column varies"):
+        EMMixture(1, family=Gaussian("spherical")).fit(X[:6], sample_weight=[0, 0, 1, 0, 0, 0])
+
+
+def test_equal_rows_have_densities_and_under_a_prior_a_maximum():
+    mixture = fit(X, 1, "spherical")
+    assert_array_equal(mixture.score_samples(X[[0, 0]]), np.repeat(mixture.score_samples(X[:1]), 2))
+    prior = NormalInverseWishart(mean=np.zeros(2), scale=1.0)
+    known = EMMixture(1, family=Gaussian("spherical", prior=prior)).fit(np.ones((5, 2)))
+    # The mode of the means weighs those of the data and of the prior by their rows.
+    assert_allclose(known.params_.means, 5.0 / (5.0 + prior.shrinkage), rtol=1e-10)
 
 
 def test_fewer_rows_than_columns():

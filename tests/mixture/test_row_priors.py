@@ -5,6 +5,7 @@ import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
+from scipy.stats import poisson
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -12,6 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.datasets import load_old_faithful
+from sklearn_genmodel.em import MStep
 from sklearn_genmodel.families import Bernoulli, Gaussian, Poisson
 
 RNG = np.random.default_rng(0)
@@ -106,6 +108,39 @@ def test_sparse_weights_leave_what_the_data_need():
     assert (np.diff(sparse.lower_bounds_) >= 0).all()
     penalty = -np.log(sparse.weights_).sum()
     assert_allclose(sparse.lower_bound_, sparse.score(COUNTS) + penalty / 180)
+
+
+@pytest.mark.parametrize("concentration", [-3.0, -5.0, -6.9])
+@pytest.mark.parametrize("n_components", [2, 3, 4])
+def test_where_all_components_weigh_too_little_the_largest_stays(concentration, n_components):
+    X = np.array([[1.0], [2], [3], [7], [8], [9], [20], [30]])
+    mixture = EMMixture(
+        n_components, family="poisson", weight_concentration=concentration, random_state=0
+    ).fit(X)
+    assert_allclose(mixture.params_.rates, [[X.mean()]], rtol=1e-12)
+    assert_allclose(mixture.lower_bound_, poisson.logpmf(X, X.mean()).mean(), rtol=1e-12)
+
+
+def test_sparse_weights_are_the_highest_of_a_grid():
+    steps = np.linspace(0.0, 1.0, 41)
+    grid = np.array([[a, b, 1.0 - a - b] for a in steps for b in steps if a + b <= 1.0])
+    smallest = np.finfo(float).tiny
+    for counts in ([2.5, 2.9, 2.6], [1.0, 3.5, 3.5], [4.0, 5.0, 1.0], [8.0, 0.0, 0.0]):
+        for concentration in (0.0, -1.5, -3.0, -6.9):
+            weights = MStep(concentration).weights(np.array(counts))
+            powers = np.array(counts) + concentration - 1.0
+            highest = (np.log(np.maximum(grid, smallest)) @ powers).max()
+            assert np.log(np.maximum(weights, smallest)) @ powers >= highest - 1e-9
+
+
+def test_rows_that_weigh_too_little_for_any_component_are_refused():
+    weights = np.full(len(COUNTS), 1.0 / len(COUNTS))
+    mixture = EMMixture(2, family="poisson", weight_concentration=0.0)
+    with pytest.raises(ValueError, match=r"weigh at most 1, .* together weigh 1: raise it above 0"):
+        mixture.fit(COUNTS, sample_weight=weights)
+    with pytest.raises(ValueError, match=r"at most 201, .* weigh 180: raise it above -179"):
+        mixture.set_params(weight_concentration=-200.0).fit(COUNTS)
+    assert mixture.set_params(n_components=1).fit(COUNTS, sample_weight=weights).converged_
 
 
 def test_dirichlet_weights_are_the_posterior_mode():

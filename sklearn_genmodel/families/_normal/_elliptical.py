@@ -91,15 +91,15 @@ class Elliptical(Family):
         pooled = n_features > 1 and self._structure.pools_columns
         return (replace(REALS, varies=not pooled),) * n_features
 
-    def check_rows(self, X: Array) -> None:
-        """Refuse data in which nothing varies."""
-        if len(X) > 1 and self._structure.pools_columns and not (X != X[0]).any():
-            raise ValueError("All rows are equal: the likelihood has no maximum. Pass other rows.")
-
     def for_rows(self, X: Array, sample_weight: Array | None, n_components: int) -> Family:
-        """Fill in what the prior leaves to the data."""
+        """Refuse data in which nothing varies; fill in what the prior leaves to the data."""
         prior = self._checked_prior()
         if prior is None:
+            if self._structure.pools_columns and not _varies(X):
+                raise ValueError(
+                    f"X has {len(X)} sample(s) in which no column varies, so the likelihood has no "
+                    "maximum. Pass other rows."
+                )
             return self
         resolved = prior.resolved(X, sample_weight, n_components, self._structure)
         return type(self)(**{**self.get_params(deep=False), "prior": resolved})
@@ -257,3 +257,8 @@ class Elliptical(Family):
         if isinstance(prior, str) and prior == "default":
             return NormalInverseWishart()
         raise ValueError(f'prior must be "default", a NormalInverseWishart or None, got {prior!r}.')
+
+
+def _varies(X: Array) -> bool:
+    """Whether some column holds two values, missing ones left out."""
+    return bool((np.fmin.reduce(X, axis=0) < np.fmax.reduce(X, axis=0)).any())
