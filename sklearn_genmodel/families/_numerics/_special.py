@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import digamma, gammaln
+from scipy.special import digamma, gammaln, zeta
 
 from sklearn_genmodel.families._arrays import TINY, Array
 
@@ -33,6 +33,8 @@ EULER_GAMMA = float(np.euler_gamma)
 NEWTON_STEPS, LAST_STEP = 5, 1e-9
 N_SHIFTS = 8
 SHIFTS = np.arange(N_SHIFTS)
+# SciPy's zeta function takes so many arguments in less time than Python needs for the series.
+FEW = 60
 
 
 def stirling_remainder(a: ArrayLike) -> Array:
@@ -93,6 +95,8 @@ def trigamma(a: ArrayLike) -> Array:
     trigamma : ndarray
     """
     a = np.asarray(a, dtype=np.float64)
+    if a.size <= FEW:
+        return np.asarray(zeta(2.0, a))
     # trigamma(a) = trigamma(a + 8) + sum_{i < 8} (a + i)^-2, for small a
     small = a < N_SHIFTS
     shifted = a + N_SHIFTS * small
