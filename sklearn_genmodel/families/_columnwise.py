@@ -20,7 +20,7 @@ from sklearn_genmodel.families._weighted_values import (
     weighted_values,
 )
 
-__all__ = ["ColumnwiseFamily", "ValuePrior", "diagonal_covariance"]
+__all__ = ["ColumnwiseFamily", "ValuePrior", "diagonal_covariance", "normalized"]
 
 # M-steps see components of so many weights at a time.
 AT_ONCE = 2**14
@@ -155,7 +155,7 @@ class ColumnwiseFamily(Family):
         parts = []
         for start in range(0, stats.n_components, size):
             some = slice(start, start + size)
-            parts.append(family.column_mle(*_normalized(column, some), _rows(current, some)))
+            parts.append(family.column_mle(*normalized(column, some), _rows(current, some)))
         return map_params(lambda *arrays: np.concatenate(arrays), *parts)
 
     def prepare(self, X: Array) -> tuple[DistinctValues, ...]:
@@ -187,7 +187,7 @@ class ColumnwiseFamily(Family):
         _check_strength(self.prior)
         weights = np.ones(len(X)) if sample_weight is None else sample_weight
         stats = self.suffstats(np.asarray(X, dtype=np.float64), weights[:, None])
-        columns = tuple(_normalized(stats.column(j)) for j in range(X.shape[1]))
+        columns = tuple(normalized(stats.column(j)) for j in range(X.shape[1]))
         prior = ValuePrior(float(self.prior), columns)
         return type(self)(**{**self.get_params(deep=False), "prior": prior})
 
@@ -258,8 +258,18 @@ def _rows(params: Any, components: slice) -> Any:
     return map_params(lambda array: array[components], params)
 
 
-def _normalized(column: WeightedColumn, components: slice = slice(None)) -> ValueWeights:
-    """Weights of some components as shares; those of all where a component has none."""
+def normalized(column: WeightedColumn, components: slice = slice(None)) -> ValueWeights:
+    """Weights of some components as shares; those of all where a component has none.
+
+    Parameters
+    ----------
+    column : WeightedColumn
+    components : slice, default=slice(None)
+
+    Returns
+    -------
+    shares : ValueWeights
+    """
     weights = column.weights_of(components)
     totals = weights.sum(axis=1, keepdims=True)
     if not (totals > TINY).all():
