@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 
 from sklearn_genmodel.em._acceleration import accelerator
-from sklearn_genmodel.em._contender import Contender
+from sklearn_genmodel.em._contender import Contender, alike
 from sklearn_genmodel.em._convergence import Convergence
 from sklearn_genmodel.em._expectation import Theta
 from sklearn_genmodel.em._loop import BROKEN_RUN, run_em
@@ -125,12 +125,15 @@ class ContenderRuns:
         except BROKEN_RUN as error:
             contender.break_down(error)
 
-    def polish(self, contender: Contender, n_passes: int, goal: float = -np.inf) -> None:
-        """Run to convergence, or until it is plain that the limit is not above a goal."""
+    def polish(self, contender: Contender, n_passes: int, best: Contender | None = None) -> None:
+        """Run to convergence, or until it is plain that the limit is not above the best."""
         convergence = Convergence(self.tol, n_passes)
 
-        def hopeless(_theta: Theta, bound: float) -> bool:
-            return convergence.steady and bound + 2.0 * convergence.gap < goal
+        def hopeless(theta: Theta, bound: float) -> bool:
+            if best is None or bound > best.lower_bound:
+                return False
+            beaten = convergence.steady and bound + 2.0 * convergence.gap < best.lower_bound
+            return beaten or alike(replace(contender, theta=theta, lower_bound=bound), best)
 
         try:
             result = run_em(
@@ -138,7 +141,7 @@ class ContenderRuns:
                 contender.theta,
                 convergence,
                 evaluate=lambda theta: lower_bound(self.family, theta, self.rows, self.m_step),
-                accelerator=accelerator(self.acceleration, self.family),
+                accelerator=accelerator(self.acceleration, self.family, self.m_step.fixed_weights),
                 monitor=hopeless,
             )
         except BROKEN_RUN as error:

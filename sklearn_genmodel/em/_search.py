@@ -170,7 +170,7 @@ class Search:
             n_polished = max(FINALISTS * len(moved) // MOVES_AT_A_TIME, FINALISTS)
             for contender in self._catching_up(moved, best)[:n_polished]:
                 if not contender.judged(self.degenerate):
-                    self.runs.polish(contender, n_polish, best.lower_bound)
+                    self.runs.polish(contender, n_polish, best)
             hurdle = raised(best, 10.0 * self.tol)
             ahead = [c for c in moved if c.lower_bound > hurdle.lower_bound]
             rivals = moved if best.judged(self.degenerate) else ahead

@@ -14,11 +14,16 @@ from sklearn_genmodel.families._prior import check_strength
 from sklearn_genmodel.families._weighted_values import (
     DistinctValues,
     ValueWeights,
+    WeightedColumn,
     WeightedValues,
     distinct_values,
+    weighted_values,
 )
 
-__all__ = ["ColumnwiseFamily", "ValuePrior", "diagonal_covariance"]
+__all__ = ["ColumnwiseFamily", "ValuePrior", "diagonal_covariance", "normalized"]
+
+# M-steps see components of so many weights at a time.
+AT_ONCE = 2**14
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +44,8 @@ class ValuePrior:
     def statistics(self, n_components: int) -> WeightedValues:
         """Pseudo-observations to add to the data of every component."""
         ones = np.ones((n_components, 1))
-        return WeightedValues(
-            (tuple(ValueWeights(v, self.strength * ones * share) for v, share in self.columns),)
-        )
+        part = tuple(ValueWeights(v, self.strength * ones * share) for v, share in self.columns)
+        return WeightedValues((part,), n_components)
 
 
 class ColumnwiseFamily(Family):
@@ -49,7 +53,7 @@ class ColumnwiseFamily(Family):
 
     Densities are computed once for each distinct value of a column, and M-steps see the distinct
     values with their weights. A missing value (NaN) drops its column's term and nothing else.
-    Subclasses define ``column_log_prob`` and ``column_mle``, which deal with one column of all
+    Subclasses define ``column_log_prob`` and ``column_mle``, which deal with one column of several
     components at once, ``sample`` and ``mean``. Arrays of parameters have shape (n_components,
     n_features) or more axes behind.
 
@@ -133,22 +137,26 @@ class ColumnwiseFamily(Family):
 
     def suffstats(self, X: Array, resp: Array, params: Any = None) -> WeightedValues:
         """The distinct values of every column with their weights."""
-        part = tuple(distinct_values(column).merge(resp.T) for column in X.T)
-        return WeightedValues((part,), params)
+        return weighted_values(self.prepare(X), np.array(resp.T, order="C"), params)
 
     def m_step(self, stats: WeightedValues) -> Any:
         """Fit every column; a component without any weight there gets the fit to all."""
         prior = self._known_prior()
         if prior is not None:
-            stats = stats + prior.statistics(len(stats.parts[0][0].weights))
-        d = stats.n_features
-        columns = [
-            self.at_column(j, d).column_mle(
-                *_normalized(stats.column(j)), _column(stats.current, j)
-            )
-            for j in range(d)
-        ]
+            stats = stats + prior.statistics(stats.n_components)
+        columns = [self._fitted_column(stats, j) for j in range(stats.n_features)]
         return map_params(lambda *arrays: np.stack(arrays, axis=1), *columns)
+
+    def _fitted_column(self, stats: WeightedValues, position: int) -> Any:
+        """Fit a column, so many components at a time as the cache has room for."""
+        family, column = self.at_column(position, stats.n_features), stats.column(position)
+        current = _column(stats.current, position)
+        size = max(AT_ONCE // max(len(column.values), 1), 1)
+        parts = []
+        for start in range(0, stats.n_components, size):
+            some = slice(start, start + size)
+            parts.append(family.column_mle(*normalized(column, some), _rows(current, some)))
+        return map_params(lambda *arrays: np.concatenate(arrays), *parts)
 
     def prepare(self, X: Array) -> tuple[DistinctValues, ...]:
         """The distinct values of every column."""
@@ -166,7 +174,7 @@ class ColumnwiseFamily(Family):
                 log_prob = terms if j == 0 else log_prob + terms
 
             def accumulate(resp: Array) -> WeightedValues:
-                return WeightedValues((tuple(own.merge(resp) for own in distinct),), params)
+                return weighted_values(distinct, resp, params)
 
             return log_prob, accumulate
 
@@ -179,7 +187,7 @@ class ColumnwiseFamily(Family):
         check_strength(self.prior)
         weights = np.ones(len(X)) if sample_weight is None else sample_weight
         stats = self.suffstats(np.asarray(X, dtype=np.float64), weights[:, None])
-        columns = tuple(_normalized(stats.column(j)) for j in range(X.shape[1]))
+        columns = tuple(normalized(stats.column(j)) for j in range(X.shape[1]))
         prior = ValuePrior(float(self.prior), columns)
         return type(self)(**{**self.get_params(deep=False), "prior": prior})
 
@@ -244,11 +252,27 @@ def _column(params: Any, position: int) -> Any:
     return map_params(lambda array: array[:, position], params)
 
 
-def _normalized(column: ValueWeights) -> ValueWeights:
-    """Weights of every component as shares; those of all where a component has none."""
-    values, weights = column
+def _rows(params: Any, components: slice) -> Any:
+    if params is None:
+        return None
+    return map_params(lambda array: array[components], params)
+
+
+def normalized(column: WeightedColumn, components: slice = slice(None)) -> ValueWeights:
+    """Weights of some components as shares; those of all where a component has none.
+
+    Parameters
+    ----------
+    column : WeightedColumn
+    components : slice, default=slice(None)
+
+    Returns
+    -------
+    shares : ValueWeights
+    """
+    weights = column.weights_of(components)
     totals = weights.sum(axis=1, keepdims=True)
     if not (totals > TINY).all():
-        weights = np.where(totals > TINY, weights, weights.sum(axis=0) + TINY)
+        weights = np.where(totals > TINY, weights, column.weights.sum(axis=0) + TINY)
         totals = weights.sum(axis=1, keepdims=True)
-    return ValueWeights(values, weights / totals)
+    return ValueWeights(column.values, weights / totals)

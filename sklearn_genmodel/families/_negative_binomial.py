@@ -92,17 +92,19 @@ class NegativeBinomial(ColumnwiseFamily):
         x = np.maximum(values, 1.0)
         # log p(0) = -r log(1 + mu / r)
         zero = -r * np.log1p(mu / r)
-        total = r + mu
+        shifted, total = x + r, r + mu
         # D(u) = u - 1 - log u, for u = (x + r) / (mu + r) and u = (x + r) mu / ((mu + r) x)
-        t, ratio = (x - mu) / total, (x + r) / total
-        near_size = t - _log(t, ratio)
+        t, ratio = (x - mu) / total, shifted / total
+        logs = _log(t, ratio)
+        near_size = t - logs
         t = r / total * ((mu - x) / x)
         near_count = t - _log(t, ratio * (mu / x))
-        remainders = stirling_remainder(x + r) - stirling_remainder(r) - stirling_remainder(x)
+        remainders = stirling_remainder(shifted) - stirling_remainder(r) - stirling_remainder(x)
         # log(r / (2 pi x (x + r))) / 2
-        scale = 0.5 * (-np.log1p(x / r) - np.log(x) - LOG_2PI)
-        positive = scale + remainders - r * near_size - x * near_count
-        return np.where(values > 0, positive, zero)
+        scale = 0.5 * (np.log(r / total) - np.log(x) - LOG_2PI - logs)
+        log_prob: Array = scale + remainders - r * near_size - x * near_count
+        log_prob[:, values == 0] = zero
+        return log_prob
 
     def column_mle(
         self, values: Array, weights: Array, current: NegativeBinomialParams | None
@@ -151,8 +153,10 @@ class NegativeBinomial(ColumnwiseFamily):
 
 def _log(t: Array, ratio: Array) -> Array:
     """log u for u = ratio = 1 + t, from whichever of the two has more digits."""
-    small = t > -0.5
-    return np.where(small, np.log1p(np.where(small, t, 0.0)), np.log(ratio))
+    logs: Array = np.log1p(np.maximum(t, -0.5))
+    far = t < -0.5
+    logs[far] = np.log(ratio[far])
+    return logs
 
 
 def _largest_sizes(means: Array) -> Array:
@@ -183,12 +187,13 @@ def _size_equation(
 ) -> tuple[Array, Array]:
     """Minus size (size + mean) d log-likelihood / d size, and its slope in log size."""
     r, total = sizes[:, None], (sizes + means)[:, None]
-    shifted = np.concatenate([r, values + r], axis=1)
-    gap, gap_slope = digamma_gap(shifted), digamma_gap_slope(shifted)
-    logs = _log((values - means[:, None]) / total, shifted[:, 1:] / total)
+    both = np.concatenate([r, values + r], axis=1)
+    shifted, gap, gap_slope = both[:, 1:], digamma_gap(both), digamma_gap_slope(both)
     # E digamma(x + r) - digamma(r) - log(1 + mu / r), with digamma(a) = log a - gap(a)
-    scores = logs + gap[:, :1] - gap[:, 1:]
-    slopes = 1.0 / shifted[:, 1:] - 1.0 / total + gap_slope[:, :1] - gap_slope[:, 1:]
-    score, slope = np.einsum("skv,kv->sk", np.stack([scores, slopes]), weights)
+    scores = _log((values - means[:, None]) / total, shifted / total)
+    scores += gap[:, :1] - gap[:, 1:]
+    slopes = 1.0 / shifted - 1.0 / total
+    slopes += gap_slope[:, :1] - gap_slope[:, 1:]
+    score, slope = (np.einsum("kv,kv->k", weights, terms) for terms in (scores, slopes))
     scale = sizes * total[:, 0]
     return -scale * score, -scale * (sizes * slope + (1.0 + sizes / total[:, 0]) * score)

@@ -21,6 +21,8 @@ __all__ = ["Weibull", "WeibullParams"]
 SMALLEST_SHAPE, LARGEST_SHAPE = 1e-8, 1e8
 LOG_SCALES = np.log(TINY), -np.log(TINY)
 LARGEST_EXPONENT = 700.0
+# Current log shapes that far from the estimate by moments are no better start than that.
+NEAR = 2.0
 
 
 class WeibullParams(NamedTuple):
@@ -83,25 +85,30 @@ class Weibull(ColumnwiseFamily):
         logs = np.log(values)
         centers = weights @ logs
         z = logs - centers[:, None]
-        largest = np.where(weights > 0, z, -np.inf).max(axis=1, keepdims=True)
+        largest = np.where(weights > 0, z, -np.inf).max(axis=1)
+        below = np.minimum(z - largest[:, None], 0.0)
 
         def equation(log_shapes: Array) -> tuple[Array, Array]:
-            shapes = np.exp(log_shapes)[:, None]
-            tilted = weights * np.exp(np.minimum(shapes * (z - largest), 0.0))
-            tilted /= tilted.sum(axis=1, keepdims=True)
-            first = (tilted * z).sum(axis=1, keepdims=True)
-            second = (tilted * (z - first) ** 2).sum(axis=1)
-            slopes = shapes[:, 0] * (first[:, 0] + shapes[:, 0] * second)
-            return shapes[:, 0] * first[:, 0] - 1.0, slopes
+            shapes = np.exp(log_shapes)
+            tilted = _tilted(weights, below, shapes)
+            totals = tilted.sum(axis=1)
+            tilted *= below
+            first = tilted.sum(axis=1) / totals
+            second = np.einsum("kv,kv->k", tilted, below) / totals
+            variances = np.maximum(second - first**2, 0.0)
+            means = largest + first
+            return shapes * means - 1.0, shapes * (means + shapes * variances)
 
         ends = np.log(SMALLEST_SHAPE), np.log(LARGEST_SHAPE)
         # The standard deviation of log x is pi / (sqrt(6) shape).
-        deviations = np.sqrt((weights * z**2).sum(axis=1))
+        deviations = np.sqrt(np.einsum("kv,kv->k", weights * z, z))
         start = np.log(np.clip(1.28 / np.maximum(deviations, TINY), *np.exp(ends)))
+        if current is not None:
+            own = np.log(current.shapes)
+            start = np.where(np.abs(own - start) < NEAR, own, start)
         log_shapes = increasing_root(equation, start, *(np.full_like(start, end) for end in ends))
         shapes = np.exp(log_shapes)
-        tilted = weights * np.exp(np.minimum(shapes[:, None] * (z - largest), 0.0))
-        offsets = largest[:, 0] + np.log(tilted.sum(axis=1)) / shapes
+        offsets = largest + np.log(_tilted(weights, below, shapes).sum(axis=1)) / shapes
         scales = np.exp(np.clip(centers + offsets, *LOG_SCALES))
         return WeibullParams(shapes, scales)
 
@@ -147,3 +154,10 @@ class Weibull(ColumnwiseFamily):
         """Components whose logarithms hardly vary, or on too few rows."""
         squares = params.shapes**-2.0, pooled.shapes[0] ** -2.0
         return spikes(*squares, n_rows, LARGEST_SHAPE**-2.0)
+
+
+def _tilted(weights: Array, below: Array, shapes: Array) -> Array:
+    """Weights times (x / largest)^shape, from log(x / largest)."""
+    tilted = np.exp(shapes[:, None] * below)
+    tilted *= weights
+    return tilted

@@ -10,12 +10,17 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import TINY, Array, map_params
 from sklearn_genmodel.families._base import Family
-from sklearn_genmodel.families._columnwise import ColumnwiseFamily, diagonal_covariance
+from sklearn_genmodel.families._columnwise import (
+    ColumnwiseFamily,
+    diagonal_covariance,
+    normalized,
+)
 from sklearn_genmodel.families._independent import IndependentColumns
 from sklearn_genmodel.families._numerics._roots import falling_root
 from sklearn_genmodel.families._parameter_checks import check_shares
 from sklearn_genmodel.families._registry import resolve_family
 from sklearn_genmodel.families._support import Support
+from sklearn_genmodel.families._weighted_values import ValueWeights, WeightedColumn
 
 __all__ = ["ZeroInflated", "ZeroInflatedParams"]
 
@@ -151,12 +156,14 @@ class ZeroInflated(ColumnwiseFamily):
         zeros = weights[:, 0] if values[0] == 0 else np.zeros(len(weights))
         positive = (weights * (values > 0)).sum(axis=1)
         near = None if current is None else current.base
+        known: Array | None = None
 
         def fitted(own: Array) -> Any:
-            nonlocal near
-            shared = weights.copy()
-            shared[:, 0] = np.where(values[0] == 0, own, weights[:, 0])
-            near = self._fitted(values, shared, near)
+            nonlocal near, known
+            if known is None or not np.array_equal(own, known):
+                shared = weights.copy()
+                shared[:, 0] = np.where(values[0] == 0, own, weights[:, 0])
+                near, known = self._fitted(values, shared, near), own
             return near
 
         def excess(own: Array) -> Array:
@@ -241,13 +248,20 @@ class ZeroInflated(ColumnwiseFamily):
 
     def _base_log_prob(self, values: Array, column: Any) -> Array:
         """Log-probabilities of the values of one column, (n_components, n_values)."""
+        base = self._base
+        if isinstance(base, ColumnwiseFamily):
+            return base.column_log_prob(values, column)
         params = map_params(lambda array: array[:, None], column)
-        return np.array(self._base.log_prob(values[:, None], params).T)
+        return np.array(base.log_prob(values[:, None], params).T)
 
     def _fitted(self, values: Array, weights: Array, current: Any) -> Any:
         """Parameters of the base from the values of one column."""
+        base = self._base
+        if isinstance(base, ColumnwiseFamily):
+            column = WeightedColumn((ValueWeights(values, weights),))
+            return base.column_mle(*normalized(column), current)
         near = None if current is None else map_params(lambda array: array[:, None], current)
-        params = self._base.m_step(self._base.suffstats(values[:, None], weights.T, near))
+        params = base.m_step(base.suffstats(values[:, None], weights.T, near))
         return map_params(lambda array: array[:, 0], params)
 
     def _next_own_zeros(

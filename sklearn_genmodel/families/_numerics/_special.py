@@ -6,9 +6,11 @@ Stirling's series: Abramowitz, M. and Stegun, I. A. (1964). Handbook of Mathemat
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import digamma, gammaln
+from scipy.special import digamma, gammaln, zeta
 
 from sklearn_genmodel.families._arrays import TINY, Array
 
@@ -31,6 +33,8 @@ EULER_GAMMA = float(np.euler_gamma)
 NEWTON_STEPS, LAST_STEP = 5, 1e-9
 N_SHIFTS = 8
 SHIFTS = np.arange(N_SHIFTS)
+# SciPy's zeta function takes so many arguments in less time than Python needs for the series.
+FEW = 60
 
 
 def stirling_remainder(a: ArrayLike) -> Array:
@@ -45,13 +49,7 @@ def stirling_remainder(a: ArrayLike) -> Array:
     -------
     remainder : ndarray
     """
-    a = np.asarray(a, dtype=np.float64)
-    small, large = np.minimum(a, LARGE), np.maximum(a, LARGE)
-    direct = gammaln(small) - (small - 0.5) * np.log(small) + small - HALF_LOG_2PI
-    r = large**-2
-    # 1/12 - r/360 + r^2/1260 - r^3/1680 + r^4/1188
-    series = (1 / 12 - r * (1 / 360 - r * (1 / 1260 - r * (1 / 1680 - r / 1188)))) / large
-    return np.where(a < LARGE, direct, series)
+    return _small_and_large(a, LARGE, _direct_remainder, _remainder_series)
 
 
 def digamma_gap(a: ArrayLike) -> Array:
@@ -66,12 +64,7 @@ def digamma_gap(a: ArrayLike) -> Array:
     -------
     gap : ndarray
     """
-    a = np.asarray(a, dtype=np.float64)
-    small, large = np.minimum(a, LARGE), np.maximum(a, LARGE)
-    r = large**-2
-    # 1/(2a) + r/12 - r^2/120 + r^3/252 - r^4/240 + r^5/132
-    tail = r * (1 / 12 - r * (1 / 120 - r * (1 / 252 - r * (1 / 240 - r / 132))))
-    return np.where(a < LARGE, np.log(small) - digamma(small), 0.5 / large + tail)
+    return _small_and_large(a, LARGE, lambda a: np.log(a) - digamma(a), _gap_series)
 
 
 def digamma_gap_slope(a: ArrayLike) -> Array:
@@ -86,12 +79,7 @@ def digamma_gap_slope(a: ArrayLike) -> Array:
     -------
     slope : ndarray
     """
-    a = np.asarray(a, dtype=np.float64)
-    small, large = np.minimum(a, LARGE), np.maximum(a, LARGE)
-    r = large**-2
-    # -1/(2a^2) - 1/(6a^3) + 1/(30a^5) - 1/(42a^7) + 1/(30a^9)
-    tail = r / large * (1 / 6 - r * (1 / 30 - r * (1 / 42 - r / 30)))
-    return np.where(a < LARGE, 1.0 / small - trigamma(small), -0.5 * r - tail)
+    return _small_and_large(a, LARGE, lambda a: 1.0 / a - trigamma(a), _slope_series)
 
 
 def trigamma(a: ArrayLike) -> Array:
@@ -107,18 +95,20 @@ def trigamma(a: ArrayLike) -> Array:
     trigamma : ndarray
     """
     a = np.asarray(a, dtype=np.float64)
+    if a.size <= FEW:
+        return np.asarray(zeta(2.0, a))
     # trigamma(a) = trigamma(a + 8) + sum_{i < 8} (a + i)^-2, for small a
     small = a < N_SHIFTS
-    shifted = np.where(small, a + N_SHIFTS, a)
-    r = shifted**-2
+    shifted = a + N_SHIFTS * small
+    r = _inverse_square(shifted)
     # 1/a + r/2 + (r/6 - r^2/30 + r^3/42 - r^4/30 + 5r^5/66 - 691r^6/2730 + 7r^7/6)/a
     tail = 5 / 66 - r * (691 / 2730 - r * (7 / 6))
     tail = r * (1 / 6 - r * (1 / 30 - r * (1 / 42 - r * (1 / 30 - r * tail))))
-    series = (1.0 + tail) / shifted + 0.5 * r
-    if not small.any():
-        return series
-    inverses = 1.0 / (np.minimum(a, N_SHIFTS)[..., None] + SHIFTS)
-    return series + small * np.einsum("...i,...i->...", inverses, inverses)
+    result = np.asarray((1.0 + tail) / shifted + 0.5 * r)
+    if small.any():
+        inverses = 1.0 / (a[small][:, None] + SHIFTS)
+        result[small] += np.einsum("ij,ij->i", inverses, inverses)
+    return result
 
 
 def inverse_digamma(y: Array) -> Array:
@@ -185,3 +175,45 @@ def log_excess(x: Array, origin: Array) -> Array:
         At least 0.
     """
     return (x - origin) / origin - log_ratio(x, origin)
+
+
+def _small_and_large(
+    a: ArrayLike, bound: float, direct: Callable[[Array], Array], series: Callable[[Array], Array]
+) -> Array:
+    """The direct form of what is below a bound, and the series, which costs little, of the rest."""
+    a = np.asarray(a, dtype=np.float64)
+    small = a < bound
+    if small.all():
+        return np.asarray(direct(a))
+    result = np.asarray(series(np.maximum(a, bound)))
+    if small.any():
+        result[small] = direct(a[small])
+    return result
+
+
+def _direct_remainder(a: Array) -> Array:
+    return gammaln(a) - (a - 0.5) * np.log(a) + a - HALF_LOG_2PI
+
+
+def _remainder_series(a: Array) -> Array:
+    """1/(12a) - 1/(360a^3) + 1/(1260a^5) - 1/(1680a^7) + 1/(1188a^9)."""
+    r = _inverse_square(a)
+    return (1 / 12 - r * (1 / 360 - r * (1 / 1260 - r * (1 / 1680 - r / 1188)))) / a
+
+
+def _gap_series(a: Array) -> Array:
+    """1/(2a) + 1/(12a^2) - 1/(120a^4) + 1/(252a^6) - 1/(240a^8) + 1/(132a^10)."""
+    r = _inverse_square(a)
+    return 0.5 / a + r * (1 / 12 - r * (1 / 120 - r * (1 / 252 - r * (1 / 240 - r / 132))))
+
+
+def _slope_series(a: Array) -> Array:
+    """-1/(2a^2) - 1/(6a^3) + 1/(30a^5) - 1/(42a^7) + 1/(30a^9)."""
+    r = _inverse_square(a)
+    return -0.5 * r - r / a * (1 / 6 - r * (1 / 30 - r * (1 / 42 - r / 30)))
+
+
+def _inverse_square(a: Array) -> Array:
+    """a^-2, which underflows where the square would overflow; powers are slow."""
+    inverse = 1.0 / a
+    return inverse * inverse
