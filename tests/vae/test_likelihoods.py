@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from sklearn_genmodel.vae import ConvDecoder, ConvEncoder, VAEEstimator  # noqa: E402
 from sklearn_genmodel.vae._likelihood_names import LIKELIHOODS  # noqa: E402
+from sklearn_genmodel.vae._scale import RATE  # noqa: E402
 
 N = 3
 RNG = np.random.default_rng(0)
@@ -256,7 +257,7 @@ def test_shares_near_1_are_as_good_as_near_0(mean, precision, dtype):
         found = likelihood.log_prob(given, output).double().mean()
         found.backward()
         assert_allclose(found.detach(), log_prob(odds, logs), rtol=tol, atol=tol)
-        slopes = sign * output.grad[0, 0], likelihood.scale.raw.grad[0]
+        slopes = sign * output.grad[0, 0], likelihood.scale.raw.grad[0] / RATE
         assert_allclose(slopes, [slope_odds, slope_logs], rtol=1e-3, atol=1e-4)
 
 
