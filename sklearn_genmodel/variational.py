@@ -22,8 +22,8 @@ Array = NDArray[np.float64]
 
 # Below this, posteriors lose digits, and then vanish.
 SMALLEST_POSTERIOR = 1e-280
-# Exponentials of smaller numbers, and their sums, are within the range of floats.
-MODERATE = 600.0
+# Exponentials of smaller numbers, their sums and their quotients are within the range of floats.
+MODERATE = 345.0
 # Processors and libraries take many times as long over exponentials that are hardly numbers, and
 # over products with these. What is less than 1e-300 of the largest becomes 0: it is raised to what
 # is quick to compute, and lost when a number whose last digit is larger is added and taken away.

@@ -80,7 +80,7 @@ def _log_sum(module: VAEModule, rows: Rows, n_draws: int, densities: RowDensitie
     n_terms = n_draws * len(components.log_weights)
     n_in_cache = Workspace.n_in_cache(decoder, n_draws)
     if n_in_cache is None:
-        size = block_size(rows, n_draws)
+        size = block_size(rows.cells.shape[1], n_draws)
     else:
         size = max(1, min(n_in_cache, DRAWS_AT_A_TIME // n_terms, n_rows))
 

@@ -13,7 +13,14 @@ from torch import nn
 
 from sklearn_genmodel.families._numerics._blas import has_small_kernels
 
-__all__ = ["ACTIVATIONS", "Dense", "Workspace", "build_network", "is_dense_on_cpu"]
+__all__ = [
+    "ACTIVATIONS",
+    "Dense",
+    "Workspace",
+    "build_network",
+    "is_dense_on_cpu",
+    "widest_layer",
+]
 
 ACTIVATIONS: dict[str, Callable[[], Any]] = {
     "elu": nn.ELU,
@@ -106,8 +113,7 @@ class Workspace:
         """How many times so many rows fit into the cache, at least 1; None if that is no matter."""
         if not is_dense_on_cpu(network):
             return None
-        widest = max(max(layer.weight.shape) for layer in network.layers)
-        return max(1, CELLS_IN_CACHE // (n_rows * widest))
+        return max(1, CELLS_IN_CACHE // (n_rows * _widest(network)))
 
     def __call__(self) -> Any:
         """Outputs of the network, (n_rows, n_draws, n_outputs)."""
@@ -125,6 +131,16 @@ class Workspace:
 def is_dense_on_cpu(network: Any) -> bool:
     """Whether all that the network computes is known, and computed by the CPU."""
     return type(network) is Dense and network.layers[0].weight.device.type == "cpu"
+
+
+def widest_layer(module: Any) -> int:
+    """Most numbers that a layer of a module's networks makes of a row or takes; 0 if unknown."""
+    networks = module.encoder, module.decoder
+    return max(_widest(network) if type(network) is Dense else 0 for network in networks)
+
+
+def _widest(network: Dense) -> int:
+    return max(max(layer.weight.shape) for layer in network.layers)
 
 
 def _with_bias(layer: nn.Linear) -> Any:

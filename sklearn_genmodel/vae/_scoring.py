@@ -18,6 +18,7 @@ from scipy.stats import qmc
 from sklearn_genmodel.vae._data import Rows
 from sklearn_genmodel.vae._likelihood import to_array
 from sklearn_genmodel.vae._module import VAEModule, expected_log_prior, gaussian_entropy
+from sklearn_genmodel.vae._networks import widest_layer
 from sklearn_genmodel.vae._streaming import StreamedRows
 from sklearn_genmodel.vae._threads import computes_alone, over_chunks
 
@@ -113,7 +114,8 @@ def by_blocks(
     def arrays(block: Rows) -> tuple[Array, ...]:
         return tuple(map(to_array, function(block)))
 
-    blocks = rows.split(block_size(rows, n_draws))
+    width = max(rows.cells.shape[1], widest_layer(module))
+    blocks = rows.split(block_size(width, n_draws))
     alone = isinstance(rows, Rows) and computes_alone(module) and not in_turn
     parts = over_chunks(arrays, blocks, alone=alone)
     return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
@@ -227,7 +229,7 @@ def decoded(module: VAEModule, Z: Any, function: Callable[[Any], Any]) -> Any:
     def values(block: Any) -> Any:
         return function(module.decode(block))
 
-    size = max(1, CELLS_AT_A_TIME // max(module.likelihood.n_outputs, NARROWEST))
+    size = block_size(max(module.likelihood.n_outputs, widest_layer(module)), 1)
     return torch.cat(over_chunks(values, Z.split(size), alone=computes_alone(module)))
 
 
@@ -243,7 +245,6 @@ def count_active(module: VAEModule, rows: Rows | StreamedRows) -> int:
     return int(np.sum(means.var(axis=0) > ACTIVE_VARIANCE))
 
 
-def block_size(rows: Rows | StreamedRows, n_draws: int) -> int:
+def block_size(width: int, n_draws: int) -> int:
     """Rows of a block whose cells, for so many draws, fit into memory several times over."""
-    width = max(rows.cells.shape[1], NARROWEST)
-    return max(1, CELLS_AT_A_TIME // (n_draws * width))
+    return max(1, CELLS_AT_A_TIME // (n_draws * max(width, NARROWEST)))

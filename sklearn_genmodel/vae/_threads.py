@@ -40,6 +40,7 @@ def over_chunks(function: Callable[[Any], Any], chunks: Iterable[Any], *, alone:
     results : list
     """
     if not alone:
+        # numpy's threads and torch's would wait for each other in turns.
         with row_threads(1):
             return list(map(function, chunks))
     chunks = list(chunks)
