@@ -17,9 +17,6 @@ from sklearn_genmodel.vae._streaming import StreamedRows
 __all__ = ["ROWS_AT_A_TIME", "WatchedRows", "batches", "n_passes"]
 
 BATCHES_AT_A_TIME, ROWS_AT_A_TIME = 32, 4096
-# Of few rows, an epoch makes this many steps: fewer do not tell whether a bound still rises, and
-# some hundred epochs of them do not take parameters where they belong.
-LEAST_STEPS = 10
 
 
 def n_passes(n_rows: int, options: TrainingOptions, ranks: Ranks) -> int:
@@ -36,10 +33,8 @@ def n_passes(n_rows: int, options: TrainingOptions, ranks: Ranks) -> int:
     -------
     n_passes : int
     """
-    if options.once:
-        return 1
     n_batches = -(-n_rows // min(-(-options.batch_size // ranks.size), n_rows))
-    return -(-LEAST_STEPS // n_batches)
+    return -(-options.least_steps // n_batches)
 
 
 def batches(

@@ -159,7 +159,7 @@ def make_training(
     state: TrainingState,
     *,
     validate: bool,
-    once: bool,
+    least_steps: int,
 ) -> Training:
     """Put rows on the device, hold some out, and make a run of them.
 
@@ -172,8 +172,8 @@ def make_training(
     state : TrainingState
     validate : bool
         Whether rows are held out for early stopping, if there are two at least.
-    once : bool
-        Whether an epoch goes through the rows once, however few these are.
+    least_steps : int
+        Of an epoch, which goes through few rows several times.
 
     Returns
     -------
@@ -190,7 +190,7 @@ def make_training(
         train, kept = np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
         held_out, offset = _part(model, X, weights, kept, ranks)
     rows, train_offset = _part(model, X, weights, train, ranks)
-    options = _options(vae, once=once)
+    options = _options(vae, least_steps)
     offsets = train_offset, offset
     return Training(model.module, rows, held_out, options, state, offsets, ranks)
 
@@ -208,7 +208,7 @@ def _part(
     )
 
 
-def _options(vae: Any, *, once: bool) -> TrainingOptions:
+def _options(vae: Any, least_steps: int) -> TrainingOptions:
     return TrainingOptions(
         objective=vae.objective,
         n_draws=vae.n_draws,
@@ -225,7 +225,7 @@ def _options(vae: Any, *, once: bool) -> TrainingOptions:
         tol=vae.tol,
         n_iter_no_change=vae.n_iter_no_change,
         autocast=vae.dtype == "bfloat16",
-        once=once,
+        least_steps=least_steps,
     )
 
 

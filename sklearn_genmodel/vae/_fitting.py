@@ -42,6 +42,10 @@ __all__ = ["TrainedByGradients"]
 
 Array = NDArray[np.float64]
 
+# Fewer steps an epoch do not tell whether a bound still rises, and some hundred epochs of them do
+# not take parameters where they belong.
+LEAST_STEPS = 10
+
 
 class TrainedByGradients(LatentGeneration):
     """Training and files of a variational autoencoder.
@@ -221,14 +225,14 @@ class TrainedByGradients(LatentGeneration):
         progress: Progress,
         n_epochs: int | None = None,
     ) -> Any:
-        """Run, store, and tell; a given number of epochs is run once, without validation."""
-        once = n_epochs is not None
-        validate = self.early_stopping and not once
+        """Run, store, and tell; a given number of epochs sees every row once, and no validation."""
+        validate = self.early_stopping and n_epochs is None
+        least_steps = LEAST_STEPS if n_epochs is None else 1
         progress.begin(model)
         warn_of_collapse(self, model, rows)
         with few_threads(sum(p.numel() for p in model.module.parameters())):
             training = make_training(
-                self, model, rows, weights, state, validate=validate, once=once
+                self, model, rows, weights, state, validate=validate, least_steps=least_steps
             )
             run_epochs(training, n_epochs or self.max_epochs, progress)
         self._store(model, training)

@@ -13,7 +13,7 @@ __all__ = ["TrainingOptions"]
 class TrainingOptions:
     """Arguments of the estimator that training needs; see `VAEEstimator`.
 
-    ``once`` tells that an epoch goes through the rows once, however few these are.
+    An epoch goes through few rows as often as it takes for ``least_steps``.
     """
 
     objective: str
@@ -31,7 +31,7 @@ class TrainingOptions:
     tol: float
     n_iter_no_change: int
     autocast: bool
-    once: bool
+    least_steps: int
 
     def kl_weight(self, epoch: int) -> float:
         """Weight of the KL term: rises to beta over the warm-up."""
