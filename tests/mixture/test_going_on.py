@@ -147,6 +147,13 @@ def test_arguments_of_a_fit_may_change_between_batches():
     assert mixture.n_batches_ == 2
 
 
+def test_the_same_values_held_in_an_array():
+    held = {"weights": [0.5, 0.5]}
+    mixture = EMMixture(2, family="poisson", fixed=held, random_state=0).partial_fit(COUNTS)
+    mixture.set_params(fixed={"weights": np.array([0.5, 0.5])}).partial_fit(COUNTS)
+    assert mixture.n_batches_ == 2
+
+
 def test_what_is_held_is_held_after_loading(tmp_path):
     fixed = {"weights": [0.5, 0.5], "rates": [[2.0], [np.nan]]}
     EMMixture(2, family="poisson", fixed=fixed, random_state=0).fit(COUNTS).save(tmp_path / "m")
