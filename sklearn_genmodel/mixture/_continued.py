@@ -51,10 +51,11 @@ def changed_argument(mixture: Any) -> tuple[str, Any, Any] | None:
     Returns
     -------
     changed : (str, object, object) or None
-        Options of the family go by the names on the way there, as in `set_params`.
+        Options of the family go by the names on the way there, as in `set_params`. None too where
+        a pickle of an earlier version does not know.
     """
     now = model_arguments(mixture)
-    for name, old in mixture._model_arguments.items():
+    for name, old in (mixture._model_arguments or {}).items():
         if not alike(old, now[name]):
             return _innermost(name, old, now[name])
     return None

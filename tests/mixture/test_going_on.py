@@ -1,5 +1,6 @@
 """What a mixture goes on from: the model of its last fit, or, where another is asked for, less."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -152,6 +153,14 @@ def test_the_same_values_held_in_an_array():
     mixture = EMMixture(2, family="poisson", fixed=held, random_state=0).partial_fit(COUNTS)
     mixture.set_params(fixed={"weights": np.array([0.5, 0.5])}).partial_fit(COUNTS)
     assert mixture.n_batches_ == 2
+
+
+def test_pickles_of_earlier_versions_go_on():
+    mixture = EMMixture(2, family="poisson", warm_start=True, random_state=0).fit(COUNTS)
+    del mixture._model_arguments
+    old = pickle.loads(pickle.dumps(mixture))
+    assert old.partial_fit(COUNTS).n_batches_ == 1
+    assert old.fit(COUNTS).init_results_[0].start == "given parameters"
 
 
 def test_what_is_held_is_held_after_loading(tmp_path):
