@@ -89,7 +89,7 @@ def check_warm_start(
         If the kind of family, n_components, or the columns or their levels changed.
     """
     names, n_features = fitted_names(mixture), rows.X.shape[1]
-    if names and last_names and names != last_names:
+    if names and last_names and not alike(names, last_names):
         raise ValueError(
             f"warm_start=True, but the columns of the last fit were {last_names} and these are "
             f"{names}: put them in that order, or set warm_start=False."

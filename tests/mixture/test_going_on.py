@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import multivariate_normal
@@ -179,6 +180,7 @@ def test_given_parameters_are_gone_on_from():
 NAMES = {
     "integers": [5, 7],
     "positions": [1, 0],
+    "missing": [np.nan, 1.0],
     "pairs": pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")]),
     "dates": pd.to_datetime(["2020-01-01", "2020-01-02"]),
 }
@@ -201,9 +203,24 @@ def test_names_of_any_type_are_compared(names, family):
         warnings.simplefilter("ignore", UserWarning)
         with pytest.raises(ValueError, match="feature names should match"):
             mixture.predict(frame.set_axis(["a", "b"], axis=1))
+    assert mixture.set_params(warm_start=True).fit(frame).converged_
+    mixture.set_params(warm_start=False)
     assert mixture.fit(swapped).score_samples(swapped).shape == (len(X),)
     for name in frame.columns:
         assert f"mean {name}"[:19] in mixture.summary()
+
+
+@pytest.mark.parametrize("family", ["gaussian", Columns([("all", "gaussian", [0, 1])])])
+def test_names_that_are_no_strings_in_tables_of_pyarrow(family):
+    frame = FRAME.set_axis([5, 7], axis=1)
+    mixture = EMMixture(2, family=family, n_init=2, random_state=0).fit(frame)
+    with warnings.catch_warnings():
+        # scikit-learn's, on names where it knows of none.
+        warnings.simplefilter("ignore", UserWarning)
+        same = mixture.predict(pa.Table.from_pandas(frame))
+        with pytest.raises(ValueError, match=r"were \[5, 7\], got \['eruptions', 'waiting'\]"):
+            mixture.predict(pa.Table.from_pandas(FRAME))
+    assert_array_equal(same, mixture.predict(frame))
 
 
 def test_streams_of_frames_with_names_of_any_type():
