@@ -6,7 +6,7 @@ import functools
 import hashlib
 import numbers
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -41,7 +41,7 @@ def identity(value: Any) -> str:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Whether two values of an argument ask for the same; numbers count by value, not by type.
+    """Whether two values of an argument ask for the same; values count, not their types.
 
     Parameters
     ----------
@@ -51,10 +51,19 @@ def alike(one: Any, other: Any) -> bool:
     -------
     alike : bool
     """
-    if all(isinstance(value, (list, tuple)) for value in (one, other)):
+    one, other = (
+        value.item() if isinstance(value, np.ndarray) and not value.ndim else value
+        for value in (one, other)
+    )
+    if _are(Mapping, one, other):
+        return one.keys() == other.keys() and all(alike(one[name], other[name]) for name in one)
+    if _are(np.ndarray, one, other) and {one.dtype.kind, other.dtype.kind} <= set("biufc"):
+        return np.array_equal(one, other, equal_nan=True)
+    if _are((list, tuple, np.ndarray), one, other):
         return len(one) == len(other) and all(map(alike, one, other))
-    if all(isinstance(value, (numbers.Number, np.bool_)) for value in (one, other)):
-        return bool(one == other) or identity(one) == identity(other)
+    if _are((numbers.Number, np.bool_, str), one, other):
+        both_nan = _are(numbers.Number, one, other) and str(one) == str(other) == "nan"
+        return bool(one == other) or both_nan
     if hasattr(one, "get_params") and type(one) is type(other):
         params, others = one.get_params(deep=False), other.get_params(deep=False)
         return all(alike(value, others[name]) for name, value in params.items())
@@ -80,6 +89,10 @@ def describe_fit(estimator: Any, rng: np.random.Generator, start: Iterable[Any] 
     known = {name: identity(params[name]) for name in sorted(set(params) - UNTOLD)}
     drawn = "" if params["random_state"] is None else repr(rng.bit_generator.state)
     return f"{type(estimator).__name__} {known} {drawn} {identity(list(start))}"
+
+
+def _are(kind: Any, *values: Any) -> bool:
+    return all(isinstance(value, kind) for value in values)
 
 
 def _told(value: Any, holders: tuple[Any, ...]) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 
-from sklearn_genmodel._identity import identity
+from sklearn_genmodel._identity import alike, identity
 from sklearn_genmodel.families import CustomFamily, Gaussian
 
 
@@ -93,3 +93,38 @@ def test_a_variable_that_is_not_there_yet():
         return 1
 
     assert identity(uses) != before
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"weights": [0.5, 0.5]}, {"weights": np.array([0.5, 0.5])}),
+        ({"a": 1, "b": "all"}, {"b": np.str_("all"), "a": np.array(1.0)}),
+        ([[1], [np.nan]], [[1.0], [np.float64("nan")]]),
+        ([[1, 2], [np.nan, 3]], np.array([[1.0, 2.0], [np.nan, 3.0]])),
+        (np.array([1, 2]), np.array([1.0, 2.0])),
+        (np.array(["a", None], dtype=object), ("a", None)),
+    ],
+)
+def test_values_count_and_not_their_types(one, other):
+    assert alike(one, other)
+    assert alike(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"a": [0.5, 0.5]}, {"a": np.array([0.4, 0.6])}),
+        ({"a": 1}, {"b": 1}),
+        ({"a": 1}, {"a": 1, "b": 1}),
+        ([1.0, np.nan], [np.nan, 1.0]),
+        (np.ones((2, 1)), np.ones(2)),
+        (np.ones((2, 1)), [1.0, 1.0]),
+        (np.array(["a", "b"]), ["a", "c"]),
+        ("1", 1),
+        (None, np.nan),
+    ],
+)
+def test_other_values_are_not_alike(one, other):
+    assert not alike(one, other)
+    assert not alike(other, one)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from sklearn_genmodel._validation._frames import FrameSchema
+from sklearn_genmodel._identity import alike
+from sklearn_genmodel._validation._frames import FrameSchema, loaded
 
 __all__ = ["check_names", "column_names", "fitted_names", "remember_columns"]
 
@@ -32,8 +33,10 @@ def remember_columns(estimator: Any, X: Any, *, reset: bool) -> None:
     known = fitted_names(estimator)
     if hasattr(estimator, "feature_names_in_") or not known or not hasattr(X, "columns"):
         return
-    found = list(X.columns)
-    if found != known:
+    # Those of pyarrow have the names of their frame, as in the schema.
+    frame = loaded(X.slice(0, 0)) if _is_arrow(X) else X
+    found = list(frame.columns)
+    if not alike(found, known):
         raise ValueError(
             "The feature names should match those that were passed during fit, in the same order: "
             f"these were {known}, got {found}."
@@ -75,11 +78,14 @@ def column_names(estimator: Any, n_features: int) -> list[str]:
 def check_names(X: Any) -> None:
     """Raise for a frame in which several columns have one name."""
     # Those of pyarrow have columns that are no names, and frames may have one of any name.
-    is_arrow = type(X).__module__.startswith("pyarrow")
-    counts = Counter(getattr(X, "column_names" if is_arrow else "columns", ()))
+    counts = Counter(getattr(X, "column_names" if _is_arrow(X) else "columns", ()))
     name, count = counts.most_common(1)[0] if counts else ("", 0)
     if count > 1:
         raise ValueError(
             f"Column name {name!r} is that of {count} columns: rename all but one, or pass an "
             "array."
         )
+
+
+def _is_arrow(X: Any) -> bool:
+    return type(X).__module__.startswith("pyarrow")

@@ -131,13 +131,14 @@ class Columns(Product):
         params : dict
         """
         params: dict[str, Any] = super().get_params(deep=deep)
+        groups: list[Any] = []
         # Groups that are none are told of where they are used.
-        with suppress(TypeError, ValueError):
-            for name, family, _ in self.checked_groups() if deep else ():
-                params[name] = family
-                if isinstance(family, Family):
-                    nested = family.get_params(deep=True)
-                    params |= {f"{name}__{key}": value for key, value in nested.items()}
+        with suppress(TypeError):
+            groups = self.checked_groups() if deep else []
+        for name, family, _ in groups:
+            if isinstance(name, str):
+                nested = family.get_params(deep=True) if isinstance(family, Family) else {}
+                params |= {name: family} | {f"{name}__{key}": nested[key] for key in nested}
         return params
 
     def set_params(self, **params: Any) -> Columns:
@@ -157,13 +158,18 @@ class Columns(Product):
         nested = {key.partition("__")[0] for key in params if "__" in key}
         if not params:
             return self
+        if "remainder" in nested and not self._has_remainder:
+            raise ValueError(
+                f"remainder={self.remainder!r} has no options, got {sorted(params)}: give a family."
+            )
         groups = []
+        # A family given by name has hyper-parameters once it is one.
         for name, family, key in self.checked_groups():
             wanted = params.pop(name, family)
-            groups.append((name, _with_parameters(wanted) if name in nested else wanted, key))
+            groups.append((name, resolve_family(wanted) if name in nested else wanted, key))
         self.groups = groups
         if "remainder" in nested:
-            self.remainder = _with_parameters(self.remainder)
+            self.remainder = resolve_family(self.remainder)
         super().set_params(**params)
         return self
 
@@ -229,8 +235,7 @@ class Columns(Product):
     @property
     def _has_remainder(self) -> bool:
         """Whether columns in no group have a family."""
-        is_name = isinstance(self.remainder, str)
-        return not (is_name and self.remainder in {"error", "drop"})
+        return not (isinstance(self.remainder, str) and self.remainder in {"error", "drop"})
 
     def checked_groups(self) -> list[tuple[Any, Any, Any]]:
         """The groups, which must be triples."""
@@ -244,8 +249,6 @@ class Columns(Product):
         )
 
     def _remainder_family(self, table: Table, left: tuple[int, ...]) -> Family:
-        if isinstance(self.remainder, Family):
-            return self.remainder
         if self.remainder == "drop":
             return Ignore()
         listed = ", ".join(repr(table.names[column]) for column in left[:5])
@@ -267,11 +270,6 @@ class Columns(Product):
                 )
             if name in taken or names.count(name) > 1:
                 raise ValueError(f"Group name {name!r} is taken: choose another.")
-
-
-def _with_parameters(family: Any) -> Any:
-    """A family given by name has hyper-parameters once it is one."""
-    return resolve_family(family) if isinstance(family, str) else family
 
 
 def _positions(name: str, key: Any, table: Table) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -153,7 +154,7 @@ class Multinomial(WholeRows):
         n_trials: Any = self.n_trials
         if n_trials is None:
             return 1
-        is_int = isinstance(n_trials, (int, np.integer)) and not isinstance(n_trials, bool)
-        if not is_int or n_trials < 1:
+        is_number = isinstance(n_trials, Real) and not isinstance(n_trials, bool)
+        if not is_number or not 1 <= n_trials < np.inf or int(n_trials) != n_trials:
             raise ValueError(f"n_trials={n_trials!r} must be an integer of at least 1, or None.")
         return int(n_trials)

@@ -68,7 +68,10 @@ def given_numbers(argument: str, values: Any, needed: Sequence[str] = ()) -> dic
     ValueError
         If they are no mapping of names to numbers, or lack one that is needed.
     """
-    good = isinstance(values, Mapping) and all(isinstance(v, Real) for v in values.values())
+    if good := isinstance(values, Mapping):
+        is_scalar = {name: isinstance(v, np.ndarray) and not v.ndim for name, v in values.items()}
+        values = {name: v.item() if is_scalar[name] else v for name, v in values.items()}
+        good = all(isinstance(v, Real) for v in values.values())
     if not good or not set(needed) <= set(values):
         wanted = f" for all of {', '.join(needed)}" if needed else " by the names of parameters"
         raise ValueError(f"{argument}={values!r}: pass a dict of numbers{wanted}.")

@@ -51,10 +51,11 @@ def changed_argument(mixture: Any) -> tuple[str, Any, Any] | None:
     Returns
     -------
     changed : (str, object, object) or None
-        Options of the family go by the names on the way there, as in `set_params`.
+        Options of the family go by the names on the way there, as in `set_params`. None too where
+        a pickle of an earlier version does not know.
     """
     now = model_arguments(mixture)
-    for name, old in mixture._model_arguments.items():
+    for name, old in (mixture._model_arguments or {}).items():
         if not alike(old, now[name]):
             return _innermost(name, old, now[name])
     return None
@@ -88,7 +89,7 @@ def check_warm_start(
         If the kind of family, n_components, or the columns or their levels changed.
     """
     names, n_features = fitted_names(mixture), rows.X.shape[1]
-    if names and last_names and names != last_names:
+    if names and last_names and not alike(names, last_names):
         raise ValueError(
             f"warm_start=True, but the columns of the last fit were {last_names} and these are "
             f"{names}: put them in that order, or set warm_start=False."

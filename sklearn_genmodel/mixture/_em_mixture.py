@@ -89,7 +89,8 @@ class EMMixture(NestedFamily, OnlineMixture, CallbackSupportMixin, MixtureDistri
         0.5, not included, and 1, which never forgets.
     warm_start : bool, default=False
         Whether `fit` starts from the parameters of the last one; from its responsibilities where
-        another `fixed`, `tied` or option of the family asks for another model.
+        another `fixed`, `tied`, `weight_concentration` or option of the family asks for another
+        model.
     random_state : int, RandomState, Generator or None, default=None
         Seed of the starts and of `sample`.
     n_jobs : int or None, default=None

@@ -43,6 +43,8 @@ class OnlineMixture:
     _online: OnlineState | None = None
     # Files hold none, and nothing is fitted where parameters were given.
     _m_step: MStep | None = None
+    # Pickles of earlier versions hold none.
+    _model_arguments: dict[str, Any] | None = None
 
     @available_if(_statistics_are_of_fixed_size)
     @unchanged_on_error

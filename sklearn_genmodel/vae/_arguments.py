@@ -63,7 +63,7 @@ def check_continued(vae: Any, X: Any) -> None:
     vae : VAEEstimator
         Fitted before.
     X : array-like or frame of shape (n_samples, n_features)
-        What the columns of a `Columns` are looked up in.
+        What the columns of a `Columns` that changed are looked up in.
 
     Raises
     ------
@@ -72,8 +72,10 @@ def check_continued(vae: Any, X: Any) -> None:
     """
     last = dict(vae.module_.arguments)
     now = {name: getattr(vae, name) for name in last}
-    last["likelihood"] = kinds_of_columns(vae.module_.likelihood)
-    now["likelihood"] = kinds_asked_for(vae, X)
+    # Groups that are chosen by what is in a table may be others in each batch.
+    if not alike(last["likelihood"], now["likelihood"]):
+        last["likelihood"] = kinds_of_columns(vae.module_.likelihood)
+        now["likelihood"] = kinds_asked_for(vae, X)
     for name, value in last.items():
         if not alike(value, now[name]):
             raise ValueError(

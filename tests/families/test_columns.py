@@ -163,8 +163,19 @@ def test_options_beside_the_names_that_they_belong_to():
     assert isinstance(inflated.family.base, Poisson)
     with pytest.raises(ValueError, match="Invalid parameter 'rate'"):
         mixture.set_params(family__body__rate=1.0)
-    with pytest.raises(ValueError, match="'drop' is unknown"):
-        mixture.set_params(family__remainder="drop", family__remainder__prior=1.0)
+    for none in ("drop", "error"):
+        with pytest.raises(ValueError, match=f"remainder='{none}' has no options, got .*prior"):
+            mixture.set_params(family__remainder=none, family__remainder__prior=1.0)
+
+
+def test_what_a_family_raises_is_not_hidden():
+    class Broken(Gaussian):
+        def get_params(self, deep=True):
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        Columns([("a", Broken(), [0])]).get_params()
+    assert "a" not in Columns([(["a"], Gaussian(), [0])]).get_params()
 
 
 @pytest.mark.parametrize(

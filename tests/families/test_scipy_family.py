@@ -68,6 +68,15 @@ def test_scipy_family_says_what_is_wrong(arguments, match):
         ScipyFamily(*arguments).weighted_mle(np.array([[1.0], [2.0], [4.0]]), np.ones((3, 1)))
 
 
+def test_scipy_family_takes_numbers_in_arrays():
+    x, ones = np.array([[1.0], [2.0], [4.0]]), np.ones((3, 1))
+    held = [ScipyFamily("norm", {"loc": loc}) for loc in (0.0, np.array(0.0))]
+    found = [family.weighted_mle(x, ones).values for family in held]
+    np.testing.assert_array_equal(*found)
+    with pytest.raises(ValueError, match="pass a dict of numbers"):
+        ScipyFamily("norm", {"loc": np.array([0.0])}).weighted_mle(x, ones)
+
+
 def test_scipy_family_knows_its_support():
     assert ScipyFamily("gamma", {"loc": 2.0}).support.low == 2.0
     assert ScipyFamily("gamma").support.low == -np.inf

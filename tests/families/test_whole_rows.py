@@ -209,6 +209,13 @@ def test_multinomial_prior_is_dirichlet():
     assert family.n_trials == 4
 
 
+def test_multinomial_totals_of_any_type():
+    for n_trials in (6.0, np.float64(6.0), np.int64(6)):
+        drawn = Multinomial(n_trials=n_trials)
+        rows = drawn.sample(MultinomialParams(PROBS), np.array([0, 1]), np.random.default_rng(0))
+        np.testing.assert_array_equal(rows.sum(axis=1), 6.0)
+
+
 def exposed(n_samples=100):
     """Counts of two components, the exposure between them, and the family."""
     rng, params = np.random.default_rng(0), PoissonParams(np.array([[0.5, 3.0], [4.0, 20.0]]))

@@ -455,6 +455,8 @@ OPTIONS = [
     (ScipyFamily("norm", start={}), X, "start={}: pass a dict of numbers for all of loc, scale"),
     (Multinomial(n_trials="x"), TOTALS, "n_trials='x' must be an integer of at least 1, or None"),
     (Multinomial(n_trials=-1), TOTALS, "n_trials=-1 must be an integer of at least 1, or None"),
+    (Multinomial(n_trials=2.5), TOTALS, r"n_trials=2\.5 must be an integer of at least 1, or None"),
+    (Multinomial(n_trials=np.inf), TOTALS, "n_trials=inf must be an integer of at least 1"),
     (Multinomial(n_trials=True), TOTALS, "n_trials=True must be an integer of at least 1, or None"),
 ]
 

@@ -1,9 +1,11 @@
 """What a mixture goes on from: the model of its last fit, or, where another is asked for, less."""
 
+import pickle
 import warnings
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import multivariate_normal
@@ -147,6 +149,21 @@ def test_arguments_of_a_fit_may_change_between_batches():
     assert mixture.n_batches_ == 2
 
 
+def test_the_same_values_held_in_an_array():
+    held = {"weights": [0.5, 0.5]}
+    mixture = EMMixture(2, family="poisson", fixed=held, random_state=0).partial_fit(COUNTS)
+    mixture.set_params(fixed={"weights": np.array([0.5, 0.5])}).partial_fit(COUNTS)
+    assert mixture.n_batches_ == 2
+
+
+def test_pickles_of_earlier_versions_go_on():
+    mixture = EMMixture(2, family="poisson", warm_start=True, random_state=0).fit(COUNTS)
+    del mixture._model_arguments
+    old = pickle.loads(pickle.dumps(mixture))
+    assert old.partial_fit(COUNTS).n_batches_ == 1
+    assert old.fit(COUNTS).init_results_[0].start == "given parameters"
+
+
 def test_what_is_held_is_held_after_loading(tmp_path):
     fixed = {"weights": [0.5, 0.5], "rates": [[2.0], [np.nan]]}
     EMMixture(2, family="poisson", fixed=fixed, random_state=0).fit(COUNTS).save(tmp_path / "m")
@@ -163,6 +180,7 @@ def test_given_parameters_are_gone_on_from():
 NAMES = {
     "integers": [5, 7],
     "positions": [1, 0],
+    "missing": [np.nan, 1.0],
     "pairs": pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")]),
     "dates": pd.to_datetime(["2020-01-01", "2020-01-02"]),
 }
@@ -185,9 +203,24 @@ def test_names_of_any_type_are_compared(names, family):
         warnings.simplefilter("ignore", UserWarning)
         with pytest.raises(ValueError, match="feature names should match"):
             mixture.predict(frame.set_axis(["a", "b"], axis=1))
+    assert mixture.set_params(warm_start=True).fit(frame).converged_
+    mixture.set_params(warm_start=False)
     assert mixture.fit(swapped).score_samples(swapped).shape == (len(X),)
     for name in frame.columns:
         assert f"mean {name}"[:19] in mixture.summary()
+
+
+@pytest.mark.parametrize("family", ["gaussian", Columns([("all", "gaussian", [0, 1])])])
+def test_names_that_are_no_strings_in_tables_of_pyarrow(family):
+    frame = FRAME.set_axis([5, 7], axis=1)
+    mixture = EMMixture(2, family=family, n_init=2, random_state=0).fit(frame)
+    with warnings.catch_warnings():
+        # scikit-learn's, on names where it knows of none.
+        warnings.simplefilter("ignore", UserWarning)
+        same = mixture.predict(pa.Table.from_pandas(frame))
+        with pytest.raises(ValueError, match=r"were \[5, 7\], got \['eruptions', 'waiting'\]"):
+            mixture.predict(pa.Table.from_pandas(FRAME))
+    assert_array_equal(same, mixture.predict(frame))
 
 
 def test_streams_of_frames_with_names_of_any_type():

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from scipy.special import expit, log_softmax
 from sklearn.base import clone
+from sklearn.compose import make_column_selector
 
 torch = pytest.importorskip("torch")
 
@@ -194,6 +195,20 @@ def test_going_on_needs_the_same_columns():
         for go_on in (vae.fit, vae.partial_fit, vae.resume):
             with pytest.raises(ValueError, match=r"has likelihood='gaussian \[0\]; poisson \[1, 2"):
                 go_on(table)
+
+
+def test_groups_are_those_of_the_first_table():
+    """A column of counts is one of floats where a count is missing."""
+    rng = np.random.default_rng(0)
+    whole = pd.DataFrame({"k": rng.poisson(3.0, 60), "x": rng.normal(size=60)})
+    holes = whole.assign(k=whole["k"].where(whole.index > 0))
+    groups = [("numbers", "gaussian", make_column_selector(dtype_include=float))]
+    vae = VAEEstimator(likelihood=Columns(groups), max_epochs=1, warm_start=True).fit(holes)
+    for go_on in (vae.partial_fit, vae.resume, vae.fit):
+        go_on(whole)
+    with pytest.warns(UserWarning, match="valid feature names") as told:
+        vae.partial_fit(whole.to_numpy())
+    assert len(told) == 1
 
 
 @pytest.fixture(scope="module")
