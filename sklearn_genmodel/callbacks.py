@@ -117,8 +117,8 @@ class Checkpoint:
             raise ValueError(f"{self.path} is not of the format {FORMAT!r}: move it away.")
         if found["fingerprint"] != fingerprint:
             raise ValueError(
-                f"{self.path} belongs to a fit with other data or arguments: pass those, move the "
-                "file away, or choose another path."
+                f"{self.path} belongs to a fit with other data or arguments, or by another version "
+                "of the library: pass those, move the file away, or choose another path."
             )
         return found["state"]
 

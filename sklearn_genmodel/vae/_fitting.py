@@ -27,6 +27,7 @@ from sklearn_genmodel.vae._device import few_threads
 from sklearn_genmodel.vae._generation import LatentGeneration
 from sklearn_genmodel.vae._onnx import export_graph
 from sklearn_genmodel.vae._persistence import (
+    VERSION,
     load_fitted,
     packed_state,
     save_fitted,
@@ -257,7 +258,7 @@ class TrainedByGradients(LatentGeneration):
         def told() -> str:
             n = rows.X.shape[1]
             levels = [s.levels for s in family.column_supports(n)] if family is not None else []
-            return f"{describe_fit(self, rng, start)} {levels} {fingerprint(rows)}"
+            return f"{VERSION} {describe_fit(self, rng, start)} {levels} {fingerprint(rows)}"
 
         return told
 

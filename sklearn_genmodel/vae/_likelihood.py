@@ -116,7 +116,8 @@ class Likelihood(nn.Module):
     def row_log_prob(self, X: Any, outputs: Any, mask: Any) -> Any:
         """Log-density of what was seen of every row, in nats: (..., n_rows)."""
         log_prob = self.log_prob(X, outputs.to(X.dtype))
-        return (log_prob if mask is None else log_prob * mask).sum(-1)
+        # Of a cell that is missing it may be infinite, and 0 times that is no number.
+        return (log_prob if mask is None else torch.where(mask > 0, log_prob, 0.0)).sum(-1)
 
     def normal_deviations(self) -> Any:
         """Deviations (n_features,) of normal cells around the outputs, if all rows have the same.

@@ -167,7 +167,10 @@ class Beta(LocationScale):
         variation = np.maximum(weighted_variances(small / least, weights), LEAST_VARIATION**2)
         log_sum = np.log1p(-least) - np.log(least) - np.log(variation)
         log_sum = np.maximum(log_sum, math.log1p(LEAST_PRECISION))
-        self.scale.start(torch.as_tensor(log_sum + np.log1p(-np.exp(-log_sum))))
+        log_precision = log_sum + np.log1p(-np.exp(-log_sum))
+        # Far too narrow costs a column far more than far too wide.
+        shared = self.scale.shared
+        self.scale.start(torch.as_tensor(log_precision.min() if shared else log_precision))
         return padded(np.log(share) - np.log(rest), self.n_outputs)
 
     def log_prob(self, X: Any, outputs: Any) -> Any:

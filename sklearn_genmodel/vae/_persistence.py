@@ -24,6 +24,7 @@ from sklearn_genmodel.vae._state import Epoch
 from sklearn_genmodel.vae._tables import make_likelihood, packed_reader, unpacked_reader
 
 __all__ = [
+    "VERSION",
     "PlainModule",
     "load_fitted",
     "packed_state",
@@ -31,6 +32,7 @@ __all__ = [
     "unpacked_state",
 ]
 
+# The version is that of files, pickles and checkpoints.
 FORMAT, VERSION = "sklearn_genmodel.VAEEstimator", 3
 PARTS: dict[str, type[BaseEstimator]] = {
     known.__name__: known
@@ -139,7 +141,8 @@ def packed_state(state: dict[str, Any]) -> dict[str, Any]:
     if all(not callable(net) or _is_part(net) for net in map(module.arguments.get, NETWORKS)):
         arrays = {name: value.numpy() for name, value in plain.state_dict().items()}
         plain = PlainModule(module.arguments, arrays, module.prior.started, _frozen(module))
-    return state | {"module_": plain, "_training": without_tensors(state.get("_training"))}
+    training = without_tensors(state.get("_training"))
+    return state | {"module_": plain, "_training": training, "_version": VERSION}
 
 
 def unpacked_state(state: dict[str, Any]) -> dict[str, Any]:
@@ -152,9 +155,16 @@ def unpacked_state(state: dict[str, Any]) -> dict[str, Any]:
     Returns
     -------
     state : dict
+
+    Raises
+    ------
+    ValueError
+        If another version of the library fitted the estimator.
     """
     if "module_" not in state:
         return state
+    _check_version(state.get("_version"), "The pickle")
+    state = {name: value for name, value in state.items() if name != "_version"}
     module = state["module_"]
     if isinstance(module, PlainModule):
         arrays = {name: torch.as_tensor(value) for name, value in module.arrays.items()}
@@ -249,12 +259,17 @@ def _header(content: bytes, path: Any) -> dict[str, Any]:
         raise ValueError(f"{path} is no file that VAEEstimator.save wrote.") from error
     if header.get("format") != FORMAT:
         raise ValueError(f"{path} holds {header.get('format')!r}, not a {FORMAT}.")
-    if header.get("version") != VERSION:
-        raise ValueError(
-            f"{path} is of version {header.get('version')!r}; this version of the library reads "
-            f"version {VERSION}: load it with the version that wrote it."
-        )
+    _check_version(header.get("version"), path)
     return header
+
+
+def _check_version(version: Any, source: Any) -> None:
+    """Refuse numbers that mean something else here."""
+    if version != VERSION:
+        raise ValueError(
+            f"{source} is of version {version!r}; this version of the library reads version "
+            f"{VERSION}: load it with the version that wrote it."
+        )
 
 
 def _names(vae: Any) -> list[str] | None:

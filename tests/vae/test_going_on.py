@@ -260,6 +260,17 @@ def test_a_checkpoint_knows_its_fit(X, tmp_path, started, other):
     assert not path.exists()
 
 
+def test_a_checkpoint_knows_its_version(X, tmp_path, monkeypatch):
+    pytest.importorskip("sklearn.callback")
+    path = tmp_path / "checkpoint"
+    vae = VAEEstimator(max_epochs=5, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        clone(vae).set_callbacks(Cut(path, every=0)).fit(X)
+    monkeypatch.setattr("sklearn_genmodel.vae._fitting.VERSION", 4)
+    with pytest.raises(ValueError, match="or by another version of the library"):
+        clone(vae).set_callbacks(Checkpoint(path)).fit(X)
+
+
 def test_a_checkpoint_knows_labels(tmp_path):
     pytest.importorskip("sklearn.callback")
     path = tmp_path / "checkpoint"

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
 from sklearn.datasets import load_breast_cancer
 from sklearn.impute import SimpleImputer
 
 torch = pytest.importorskip("torch")
 
 from sklearn_genmodel.vae import VAEEstimator  # noqa: E402
+from sklearn_genmodel.vae._likelihood_names import LIKELIHOODS  # noqa: E402
 
 
 def linear_rows(n_rows=300, seed=0):
@@ -95,6 +97,30 @@ def test_every_likelihood_takes_holes(likelihood):
         assert ((filled > 0) & (filled < 1))[holes].all()
     if likelihood == "categorical":
         assert np.isin(filled, [0.0, 1.0]).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_missing_share_of_next_to_nothing_is_left_out(dtype):
+    """Single precision cannot hold the density of x = 0.5 beside shares of 1e-42."""
+    likelihood = LIKELIHOODS["beta"](2, "learned").to(dtype)
+    likelihood.scale.log_unit.copy_(torch.tensor([2e42, 5.0]).double().log())
+    X, mask = torch.tensor([[0.0, np.log(0.3 / 0.7)]]), torch.tensor([[0.0, 1.0]])
+    outputs = torch.tensor([[np.log(1e-42), np.log(0.4 / 0.6)]], dtype=dtype, requires_grad=True)
+    found = likelihood.row_log_prob(X.to(dtype), outputs, mask.to(dtype))
+    assert_allclose(found.item(), stats.beta(2, 3).logpdf(0.3), rtol=1e-6)
+    found.sum().backward()
+    for gradient in (outputs.grad[0], likelihood.scale.raw.grad):
+        assert gradient[0] == 0
+        assert gradient[1].isfinite()
+
+
+def test_small_shares_with_holes_are_fitted():
+    """As well as two gamma distributions that they were drawn from."""
+    rng = np.random.default_rng(0)
+    truth = stats.gamma(2.0, scale=1e-42)
+    X, _ = with_holes(truth.rvs((500, 2), random_state=rng), 0.2)
+    vae = VAEEstimator(1, likelihood="beta", max_epochs=20, random_state=0).fit(X)
+    assert abs(vae.score(X) - np.nansum(truth.logpdf(X), axis=1).mean()) < 0.15
 
 
 @pytest.mark.slow

@@ -75,3 +75,15 @@ def test_heavy_tails_are_fitted_as_well_as_what_drew_them(dof):
     X = truth.rvs((1000, 3), random_state=0)
     vae = VAEEstimator(1, likelihood="student_t", max_epochs=60, random_state=0).fit(X)
     assert abs(vae.score(X) - truth.logpdf(X).sum(axis=1).mean()) < 0.1
+
+
+def test_shares_of_one_precision_start_at_the_smallest():
+    """A column of tiny shares does not make the other one start far too narrow."""
+    truth = stats.beta(2, 3)
+    X = truth.rvs((300, 2), random_state=0) * [1.0, 1e-12]
+    likelihood = LIKELIHOODS["beta"](2, "learned_scalar")
+    likelihood.start(X, None)
+    assert_allclose(likelihood.scale.log_unit, np.log(2 + 3), atol=0.2)
+    vae = VAEEstimator(likelihood="beta", decoder_scale="learned_scalar", random_state=0)
+    # More than the first column's truth, and a density of 1 for any share of the second.
+    assert vae.set_params(max_epochs=5).fit(X).score(X) > truth.logpdf(X[:, 0]).mean()
