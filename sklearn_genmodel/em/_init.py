@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import ThreadpoolController
+
+from sklearn_genmodel.em._shared_limit import thread_pools
 
 __all__ = [
     "INIT_NAMES",
@@ -128,17 +128,11 @@ def _kmeans(Z: Array, weights: Array, n_components: int, rng: np.random.Generato
     kmeans = KMeans(n_components, n_init=1, random_state=_seed(rng))
     # Rows are few: threads take fifty times as long on a busy machine, and their number would
     # decide how sums are rounded.
-    with _openmp().limit(limits=1), warnings.catch_warnings():
+    with thread_pools().limit(limits=1, user_api="openmp"), warnings.catch_warnings():
         # Clusters that stay empty are given a row afterwards.
         warnings.simplefilter("ignore", ConvergenceWarning)
         labels: Labels = kmeans.fit(Z, sample_weight=weights).labels_.astype(np.intp)
     return labels
-
-
-@cache
-def _openmp() -> ThreadpoolController:
-    """The libraries whose threads share loops, looked for once a process."""
-    return ThreadpoolController().select(user_api="openmp")
 
 
 def _kmeans_plusplus(

@@ -8,15 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
-from sklearn_genmodel.em._shared_limit import SharedLimit
+from sklearn_genmodel.em._shared_limit import SharedLimit, thread_pools
 
 __all__ = ["Block", "Rows", "row_threads"]
 
@@ -124,15 +123,9 @@ def _log(probs: Array) -> Array:
         return np.log(probs)
 
 
-@cache
-def _controller() -> ThreadpoolController:
-    """Inspect the loaded BLAS libraries once a process."""
-    return ThreadpoolController()
-
-
 def _hold_blas() -> Callable[[], None]:
     restore: Callable[[], None] = (
-        _controller().limit(limits=1, user_api="blas").restore_original_limits
+        thread_pools().limit(limits=1, user_api="blas").restore_original_limits
     )
     return restore
 

@@ -1,12 +1,21 @@
-"""A setting of the whole process that several threads may want at a time."""
+"""Settings of the whole process that several threads may want at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from threading import Lock
 
-__all__ = ["SharedLimit"]
+from threadpoolctl import ThreadpoolController
+
+__all__ = ["SharedLimit", "thread_pools"]
+
+
+@cache
+def thread_pools() -> ThreadpoolController:
+    """The libraries with threads of their own, looked for once a process."""
+    return ThreadpoolController()
 
 
 class SharedLimit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import RLock
 from typing import Any
 
@@ -14,6 +14,7 @@ from sklearn_genmodel.vae._distributed import current_ranks
 __all__ = [
     "few_threads",
     "inference_dtype",
+    "one_thread",
     "private_seed",
     "resolve_device",
     "resume_generator",
@@ -64,15 +65,19 @@ def inference_dtype(device: Any, dtype: Any) -> Any:
 
 
 @contextmanager
-def few_threads(n_parameters: int) -> Iterator[None]:
-    """One thread for a small network, and as many as before afterwards."""
+def one_thread() -> Iterator[None]:
+    """One thread, and as many as before afterwards."""
     before = torch.get_num_threads()
-    if n_parameters < SMALL_NETWORK:
-        torch.set_num_threads(1)
+    torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def few_threads(n_parameters: int) -> AbstractContextManager[None]:
+    """One thread for a small network, and as many as before afterwards."""
+    return one_thread() if n_parameters < SMALL_NETWORK else nullcontext()
 
 
 @contextmanager

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 import torch
 
 from sklearn_genmodel.em import SharedLimit, row_threads
+from sklearn_genmodel.vae._device import one_thread
 from sklearn_genmodel.vae._module import VAEModule
 from sklearn_genmodel.vae._networks import is_dense_on_cpu
 
@@ -47,7 +47,7 @@ def over_chunks(function: Callable[[Any], Any], chunks: Iterable[Any], *, alone:
     n_threads = min(torch.get_num_threads(), len(chunks))
     with row_threads(n_threads) as mapper:
         if n_threads < 2:
-            with _one_thread():
+            with one_thread():
                 return list(mapper(function, chunks))
         with _threads_of_torch():
             return list(mapper(partial(_on_one_thread, function), chunks))
@@ -56,16 +56,6 @@ def over_chunks(function: Callable[[Any], Any], chunks: Iterable[Any], *, alone:
 def _on_one_thread(function: Callable[[Any], Any], chunk: Any) -> Any:
     torch.set_num_threads(1)
     return function(chunk)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 # What one thread sets is what new threads begin with from then on: it is set back.
