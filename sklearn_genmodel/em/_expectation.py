@@ -138,6 +138,8 @@ def log_joint(family: Family, theta: Theta) -> Kernel:
 def _weighted(kernel: Kernel, theta: Theta) -> Kernel:
     """A kernel whose densities are those of the components times their mixing weights."""
     log_weights = np.log(np.maximum(theta.weights, TINY))[:, None]
+    # Not even a row that all others cannot explain is of a component that is not there.
+    log_weights[theta.weights == 0.0] = -np.inf
 
     def joint(prepared: Any) -> tuple[Array, Callable[[Array], Any]]:
         log_prob, accumulate = kernel(prepared)

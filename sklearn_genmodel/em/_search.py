@@ -120,7 +120,9 @@ class Search:
     def degenerate(self, theta: Theta) -> bool:
         """Whether some component owes its likelihood to a near-singularity."""
         n_rows = theta.weights * self.n_rows
-        return bool(self.family.degenerate(theta.params, n_rows, self.pooled).any())
+        constraints = self.m_step.constraints
+        found = self.family.collapsed(theta.params, n_rows, self.pooled, constraints)
+        return bool(found.any())
 
     def _has_twins(self, theta: Theta) -> bool:
         """Whether two components have almost the same mean: a saddle, more likely than not."""

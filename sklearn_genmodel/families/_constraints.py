@@ -13,6 +13,9 @@ from sklearn_genmodel.families._arrays import Array
 
 __all__ = ["Constraints", "overwritten", "tie_labels", "tied_sums"]
 
+# What moves a component and does not make it narrower.
+LOCATIONS = frozenset({"means", "locations"})
+
 
 @dataclass(frozen=True)
 class Constraints:
@@ -54,6 +57,25 @@ class Constraints:
         held = sum(int(np.isfinite(values).sum()) for values in self.fixed.values())
         tied = sum(labels.size - len(np.unique(labels)) for labels in self.tied.values())
         return held + tied + sum(group.n_lost() for group in self.groups.values())
+
+    def shapes_held(self, n_components: int, shared: frozenset[str]) -> NDArray[np.bool_]:
+        """Which components cannot become narrow, for more than their location is fixed.
+
+        Parameters
+        ----------
+        n_components : int
+        shared : frozenset of str
+            Names of the parameters that all components share.
+
+        Returns
+        -------
+        held : ndarray of bool, shape (n_components,)
+        """
+        held = np.zeros(n_components, dtype=bool)
+        for name in self.fixed.keys() - LOCATIONS:
+            known = np.isfinite(self.fixed[name])
+            held |= known.all() if name in shared else known.reshape(n_components, -1).all(axis=1)
+        return held
 
 
 def overwritten(params: Any, constraints: Constraints) -> Any:

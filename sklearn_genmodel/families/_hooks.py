@@ -70,6 +70,27 @@ class EngineHooks(ParameterHooks):
         """
         return np.zeros(len(n_rows), dtype=bool)
 
+    def collapsed(
+        self, params: Any, n_rows: Array, pooled: Any, constraints: Constraints | None
+    ) -> NDArray[np.bool_]:
+        """Which components are degenerate, but for those whose shape is held fixed.
+
+        Parameters
+        ----------
+        params : NamedTuple
+        n_rows : ndarray of shape (n_components,)
+        pooled : NamedTuple
+        constraints : Constraints or None
+
+        Returns
+        -------
+        collapsed : ndarray of bool, shape (n_components,)
+        """
+        found = self.degenerate(params, n_rows, pooled)
+        if constraints is None:
+            return found
+        return found & ~constraints.shapes_held(len(n_rows), self.shared)
+
     def dependent_columns(self, pooled: Any) -> NDArray[np.intp]:
         """Columns that others determine, so that only a floor keeps the likelihood bounded.
 

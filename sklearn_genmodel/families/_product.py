@@ -241,8 +241,16 @@ class Product(Composite):
         self, params: ProductParams, n_rows: Array, pooled: ProductParams
     ) -> NDArray[np.bool_]:
         """Components that are degenerate in some group."""
-        triples = zip(self.members(), params.groups, pooled.groups, strict=True)
-        return np.any([f.degenerate(own, n_rows, near) for f, own, near in triples], axis=0)
+        return self.collapsed(params, n_rows, pooled, None)
+
+    def collapsed(
+        self, params: ProductParams, n_rows: Array, pooled: Any, constraints: Constraints | None
+    ) -> NDArray[np.bool_]:
+        """Components that are degenerate in some group that does not hold their shape."""
+        held = {} if constraints is None else constraints.groups
+        groups = zip(self.parts(), params.groups, pooled.groups, strict=True)
+        found = [p.family.collapsed(own, n_rows, near, held.get(p.name)) for p, own, near in groups]
+        return np.any(found, axis=0)
 
     def dependent_columns(self, pooled: ProductParams) -> NDArray[np.intp]:
         """Columns that others of their group determine."""

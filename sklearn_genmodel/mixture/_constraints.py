@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel.em import MStep, Rows
-from sklearn_genmodel.families import Constraints, Family, tie_labels
+from sklearn_genmodel.families import Constraints, Family, PerComponentParams, tie_labels
 from sklearn_genmodel.mixture._arguments import check_params
 
 __all__ = ["read_m_step"]
@@ -89,6 +89,11 @@ def _read_constraints(
 def _constraints(
     fixed: Mapping[str, Any], tied: Mapping[str, Any], template: Any, shape: tuple[int, int]
 ) -> Constraints:
+    if isinstance(template, PerComponentParams):
+        raise NotImplementedError(
+            "fixed and tied hold no parameters of a list of families: pass one family for all "
+            "components, or hold the mixing weights only, fixed={'weights': ...}."
+        )
     names = getattr(template, "names", None)
     if names is None:
         both = sorted(set(fixed) & set(tied))

@@ -6,10 +6,10 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logsumexp
-from scipy.stats import poisson
+from scipy.stats import multivariate_normal, poisson
 
 from sklearn_genmodel import EMMixture
-from sklearn_genmodel.families import Binomial, Categorical, Columns, Gaussian, Poisson
+from sklearn_genmodel.families import Binomial, Categorical, Columns, Gaussian, Poisson, StudentT
 
 RNG = np.random.default_rng(0)
 FIELDS = {"gamma": ("shapes", "scales"), "log_normal": ("locations", "scales")}
@@ -255,3 +255,48 @@ def test_some_weights_are_fixed_and_the_rest_is_maximal():
 def test_weights_that_leave_nothing_are_refused(weights):
     with pytest.raises(ValueError, match="or NaN where a weight is free and the others sum to"):
         EMMixture(3, family="poisson", fixed={"weights": weights}).fit(COUNTS)
+
+
+@pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("covariance_type", ["full", "diag", "spherical"])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_background_that_is_known_may_stand_on_few_rows(covariance_type, grouped):
+    rng, d = np.random.default_rng(0), 5
+    labels = np.repeat([0, 1, 2], [200, 150, 4])
+    X = np.array([0.0, 6.0, 0.0])[labels, None] + rng.standard_normal((354, d))
+    X[labels == 2] = 60.0 * rng.standard_normal((4, d))
+    known = {"full": 3600.0 * np.eye(d), "diag": np.full(d, 3600.0), "spherical": 3600.0}
+    covariance = np.asarray(known[covariance_type])
+    covariances = np.full((3, *covariance.shape), np.nan)
+    covariances[2] = covariance
+    means = np.full((3, d), np.nan)
+    means[2] = 0.0
+    fixed, family = {"means": means, "covariances": covariances}, Gaussian(covariance_type)
+    if grouped:
+        fixed, family = {"all": fixed}, Columns([("all", family, list(range(d)))])
+    mixture = EMMixture(3, family=family, fixed=fixed, random_state=0).fit(X)
+    assert_allclose(np.sort(mixture.weights_ * 354), [4, 150, 200], atol=1e-3)
+    # What the true groups give is a point among those that the fit may choose from.
+    normals = [multivariate_normal(np.full(d, mean), np.eye(d)) for mean in (0.0, 6.0)]
+    normals.append(multivariate_normal(np.zeros(d), 3600.0 * np.eye(d)))
+    logs = np.stack([normal.logpdf(X) for normal in normals], axis=1)
+    feasible = logsumexp(logs + np.log(np.array([200, 150, 4]) / 354), axis=1).mean()
+    assert mixture.score(X) >= feasible
+
+
+@pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
+def test_a_known_gamma_component_may_stand_on_two_rows():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.gamma(3.0, 1.0, 300), rng.gamma(50.0, 2.0, 2)])[:, None]
+    fixed = {"shapes": [[np.nan], [50.0]], "scales": [[np.nan], [2.0]]}
+    mixture = EMMixture(2, family="gamma", fixed=fixed, random_state=0).fit(X)
+    assert_allclose(mixture.weights_, [300 / 302, 2 / 302], rtol=1e-4)
+
+
+def test_a_list_of_families_holds_the_weights_only():
+    X = np.concatenate([np.zeros(20), np.ones(20)])[:, None] + RNG.normal(size=(40, 1))
+    families = [Gaussian(), StudentT()]
+    with pytest.raises(NotImplementedError, match="list of families"):
+        EMMixture(2, family=families, fixed={"means": [[0.0], [1.0]]}).fit(X)
+    mixture = EMMixture(2, family=families, fixed={"weights": [0.3, 0.7]}, n_init=2, random_state=0)
+    assert_allclose(mixture.fit(X).weights_, [0.3, 0.7])

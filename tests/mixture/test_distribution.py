@@ -125,6 +125,13 @@ def test_a_component_without_weight():
     assert (mixture.sample(100, random_state=0)[1] == 0).all()
 
 
+def test_a_row_far_from_all_is_not_of_a_component_without_weight():
+    params = GaussianParams([[0.0], [100.0]], [[[1.0]], [[1.0]]])
+    mixture = EMMixture.from_params("gaussian", [1.0, 0.0], params)
+    assert_array_equal(mixture.predict_proba([[100.0]]), [[1.0, 0.0]])
+    assert_allclose(mixture.score_samples([[100.0]]), stats.norm.logpdf([100.0]))
+
+
 def test_sample_moments(case):
     mixture, _, _ = case
     X, labels = mixture.sample(40_000, random_state=0)
