@@ -11,6 +11,7 @@ from sklearn_genmodel._validation._arguments import (
     unchanged_on_error,
 )
 from sklearn_genmodel._validation._coding import decode_rows, encode_table
+from sklearn_genmodel._validation._equal_values import equal_values, few_values
 from sklearn_genmodel._validation._frames import FrameSchema, loaded
 from sklearn_genmodel._validation._given import given_row, place_of
 from sklearn_genmodel._validation._names import check_names, column_names, fitted_names
@@ -32,6 +33,8 @@ __all__ = [
     "column_names",
     "decode_rows",
     "encode_table",
+    "equal_values",
+    "few_values",
     "fitted_names",
     "given_row",
     "loaded",

@@ -81,9 +81,12 @@ class Columns(Product):
     def from_frame(cls, X: Any, *, verbose: int = 1) -> Columns:
         """Choose families by the types and values of the columns of a data frame.
 
-        Truth values and columns of 0 and 1 are Bernoulli, labels categorical, whole numbers that
-        count few things Poisson or negative binomial, shares in (0, 1) beta, skewed amounts gamma;
-        all other numbers are jointly Gaussian.
+        Truth values and columns of 0 and 1 are Bernoulli, labels categorical. Whole numbers that
+        are small, or skewed from 0 on, are negative binomial or Poisson; with a variance clearly
+        below their mean, as no mixture of Poisson distributions has it, they are codes, and
+        categorical if they are few. Skewed amounts above 0 are gamma, all other numbers jointly
+        Gaussian, in any unit; but numbers in (0, 1) with some below 0.1 and some above 0.9 are
+        shares, and beta.
 
         Parameters
         ----------
@@ -106,7 +109,7 @@ class Columns(Product):
         --------
         >>> import pandas as pd
         >>> from sklearn_genmodel.families import Columns
-        >>> X = pd.DataFrame({"height": [1.7, 1.8, 1.6], "children": [0, 2, 1]})
+        >>> X = pd.DataFrame({"height": [1.7, 1.8, 1.6], "children": [0, 3, 1]})
         >>> columns = Columns.from_frame(X)
         height    gaussian: real numbers
         children  poisson: counts whose variance is about their mean

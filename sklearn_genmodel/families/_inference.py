@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtr
 
 from sklearn_genmodel._validation import (
     Table,
     check_names,
+    equal_values,
+    few_values,
     loaded,
     refuse_lazy,
     refuse_time_values,
@@ -20,32 +23,66 @@ from sklearn_genmodel._validation import (
 
 __all__ = ["inferred_groups"]
 
-# Whole numbers count something if they start near 0 and are small.
+# Whole numbers count something if they start near 0 and are small; or start at 0 and are skewed.
 FIRST_COUNT, TYPICAL_COUNT = 2, 15
 OVERDISPERSED, SKEWED = 1.3, 1.0
+# Counts on few rows may vary less than their mean by chance: one column out of a hundred does.
+CHANCE = 0.01
+# Shares come near to both of their bounds; what is below 1 by its unit alone hardly does.
+NEAR_NONE, NEAR_ALL = 0.1, 0.9
 Rule = tuple[str, Callable[[NDArray[np.float64]], Any], str]
 
 
 def _skewness(x: NDArray[np.float64]) -> float:
-    centred = x - x.mean()
-    return float((centred**3).mean() / (centred**2).mean() ** 1.5)
+    return float((((x - x.mean()) / x.std()) ** 3).mean())
 
 
 def _counts(x: NDArray[np.float64]) -> bool:
-    whole = x.min() >= 0 and not np.any(x % 1)
-    return bool(whole and x.min() <= FIRST_COUNT and np.median(x) <= TYPICAL_COUNT)
+    if x.min() < 0 or np.any(x % 1):
+        return False
+    small = x.min() <= FIRST_COUNT and np.median(x) <= TYPICAL_COUNT
+    return bool(small or (x.min() == 0 and _skewness(x) > SKEWED))
+
+
+def _dispersion(x: NDArray[np.float64]) -> float:
+    return float(x.var() / x.mean())
+
+
+def _by_chance(x: NDArray[np.float64]) -> bool:
+    """Whether Poisson counts on so few rows may vary as little; mixtures of them vary more."""
+    # n var / mean is nearly chi-squared with n - 1 degrees of freedom (Fisher's dispersion test).
+    return bool(chdtr(len(x) - 1, len(x) * _dispersion(x)) > CHANCE)
 
 
 RULES: tuple[Rule, ...] = (
     ("bernoulli", lambda x: np.isin(x, (0, 1)).all(), "0 and 1 only"),
     (
         "negative_binomial",
-        lambda x: _counts(x) and x.var() > OVERDISPERSED * x.mean(),
+        lambda x: _counts(x) and _dispersion(x) > OVERDISPERSED,
         "counts whose variance exceeds their mean",
     ),
-    ("poisson", _counts, "counts whose variance is about their mean"),
-    ("beta", lambda x: x.min() > 0 and x.max() < 1, "shares between 0 and 1"),
+    (
+        "poisson",
+        lambda x: _counts(x) and _dispersion(x) * OVERDISPERSED >= 1,
+        "counts whose variance is about their mean",
+    ),
+    (
+        "poisson",
+        lambda x: _counts(x) and _by_chance(x),
+        "counts whose variance, on few rows, is not clearly below their mean",
+    ),
+    (
+        "categorical",
+        lambda x: _counts(x) and few_values(x),
+        "codes or grades, whose variance is far below their mean",
+    ),
+    (
+        "beta",
+        lambda x: 0 < x.min() < NEAR_NONE and NEAR_ALL < x.max() < 1,
+        "shares that come near to 0 and to 1",
+    ),
     ("gamma", lambda x: x.min() > 0 and _skewness(x) > SKEWED, "positive and skewed amounts"),
+    ("gaussian", lambda x: x.min() == 0 and _skewness(x) > SKEWED, "skewed amounts, but some 0"),
     ("gaussian", lambda x: True, "real numbers"),
 )
 
@@ -109,7 +146,19 @@ def _family(values: NDArray[Any], name: Any) -> tuple[str, str]:
         )
     numbers = numbers[~np.isnan(numbers)]
     _check_distinct(len(np.unique(numbers)), name)
-    return next((family, why) for family, applies, why in RULES if applies(numbers))
+    family, reason = next((family, why) for family, applies, why in RULES if applies(numbers))
+    return family, "; ".join([reason, *_cautions(family, numbers)])
+
+
+def _cautions(family: str, x: NDArray[np.float64]) -> list[str]:
+    """What the user may know better, where the family is one of densities."""
+    cautions = []
+    if family in ("gamma", "gaussian") and 0 < x.min() and x.max() < 1:
+        cautions.append("'beta' if these are shares")
+    equal = equal_values(x) if family in ("beta", "gamma", "gaussian") else None
+    if equal is not None:
+        cautions.append(f"{equal}: components may shrink onto equal values, see the guide")
+    return cautions
 
 
 def _family_of_labels(seen: list[Any], n_samples: int, name: Any) -> tuple[str, str]:

@@ -27,6 +27,7 @@ class InformationCriteria:
     params_: Any
     n_features_in_: int
     converged_: bool
+    n_iter_: int
     n_batches_: int
     init_results_: list[StartResult]
     _n_constraints: int = 0
@@ -120,9 +121,12 @@ class InformationCriteria:
             # The bound is that of the first batch, whose parameters these are no longer.
             facts += f", after {self.n_batches_} batch{'es' * (self.n_batches_ > 1)}"
         elif hasattr(self, "lower_bound_"):
-            ending = "converged" if self.converged_ else "not converged"
             n_iter = self.init_results_[0].n_iter
+            ending = "converged" if self.converged_ else "not converged"
             facts += f", {self.lower_bound_:.6g} nats per row, {ending} in {n_iter} passes"
+            # `max_iter`, which a fit that did not converge has reached, bounds those after these.
+            searched = n_iter - self.n_iter_
+            facts += f", {searched} of them in the search" * (searched > 0 and not self.converged_)
         return summary_table(facts, self.weights_, self.family_.mean(self.params_), names)
 
     def score_samples(self, X: Any) -> Array:

@@ -218,7 +218,7 @@ class EMMixture(NestedFamily, OnlineMixture, CallbackSupportMixin, MixtureDistri
         family, rows, options = self._check_data(X, sample_weight, resp_prior, family)
         self._forget()
         journal = CheckpointJournal(self, family, rows, rng, options.init)
-        progress = Progress(self, family, FitTask(self, X, y, sample_weight))
+        progress = Progress(self, family, rows, FitTask(self, X, y, sample_weight))
         # What underflows is 0, whatever the caller wants to be told of his own numbers.
         with np.errstate(under="ignore"), row_threads(self.n_jobs) as mapper:
             rows = replace(rows, map=mapper)

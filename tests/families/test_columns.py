@@ -231,7 +231,7 @@ def test_mistakes_are_named(columns, message):
 
 def test_families_inferred_from_a_frame(capsys):
     X = people()
-    X["share"] = np.linspace(0.1, 0.9, len(X)) ** 2
+    X["share"] = np.linspace(0.1, 0.99, len(X)) ** 2
     X["income"] = np.exp(np.random.default_rng(0).normal(10, 1, len(X)))
     columns = Columns.from_frame(X)
     families = {name: family for _, family, names in columns.groups for name in names}

@@ -6,6 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from scipy.special import logsumexp
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.families import (
@@ -246,6 +247,18 @@ def test_summary():
     assert_array_equal(table[:, 0], [0, 1])
     assert_allclose(table[:, 1], mixture.weights_, atol=5e-5)
     assert_allclose(table[:, 2:], mixture.params_.means, rtol=1e-4)
+
+
+def test_summary_of_a_fit_that_did_not_converge():
+    X = RNG.normal(size=(200, 2))
+    with pytest.warns(ConvergenceWarning, match="max_iter=3 passes"):
+        mixture = EMMixture(2, tol=1e-12, max_iter=3, n_init=2, random_state=0).fit(X)
+    total = mixture.init_results_[0].n_iter
+    facts = f"not converged in {total} passes, {total - 3} of them in the search"
+    assert facts in mixture.summary()
+    with pytest.warns(ConvergenceWarning, match="max_iter=3 passes"):
+        given = EMMixture(2, tol=1e-12, max_iter=3, init=np.arange(200) % 2).fit(X)
+    assert "not converged in 3 passes\n" in given.summary()
 
 
 def test_summary_of_many_columns_and_of_parameters_alone():

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
@@ -149,6 +150,34 @@ def test_as_many_components_as_rows_warns_once():
     with pytest.warns(ConvergenceWarning, match="degenerate component") as caught:
         fit(X[:3], 3)
     assert len(caught) == 1
+
+
+def test_columns_of_many_equal_values_are_named():
+    """A Gaussian on a spike gains more, the lower its floor; two columns have a maximum."""
+    rng = np.random.default_rng(0)
+    rain = np.where(rng.random(400) < 0.6, 0.0, rng.gamma(2.0, 4.0, 400))
+    frame = pd.DataFrame({"rain": rain, "warmth": rng.normal(size=400)})
+    expected = rf"'rain' \({100 * np.mean(rain == 0):.0f} % are 0\)\. A component gains the more"
+    with pytest.warns(ConvergenceWarning, match=expected) as caught:
+        high, low = (
+            EMMixture(2, family=Gaussian(reg_covar=floor), init=(rain > 0).astype(int)).fit(frame)
+            for floor in (1e-6, 1e-8)
+        )
+    assert not any("'warmth'" in str(w.message) or "tight" in str(w.message) for w in caught)
+    gained = low.lower_bound_ - high.lower_bound_
+    # The density of the zeros is that of a Gaussian of a hundredth of the variance.
+    assert_allclose(gained, np.mean(rain == 0) * np.log(10.0), rtol=1e-3)
+    parts = frame.assign(wet=rain > 0, rain=np.where(rain > 0, rain, np.nan))
+    mixture = EMMixture(2, family=Columns.from_frame(parts, verbose=0), random_state=0).fit(parts)
+    wet = mixture.params_.bernoulli.probs[:, 0]
+    assert_allclose(mixture.weights_ @ wet, np.mean(rain > 0), rtol=1e-4)
+
+
+def test_codes_that_a_gaussian_shrinks_onto_are_named():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.integers(3, 6, 200), rng.normal(size=200)])
+    with pytest.warns(ConvergenceWarning, match=r"column\(s\) 0 \(3 values only\)"):
+        EMMixture(3, random_state=0).fit(X)
 
 
 def test_a_degenerate_start_is_dropped_for_a_sound_one():
