@@ -274,7 +274,7 @@ HEAVY = {
     "student in the plane": (
         StudentT(),
         StudentTParams(
-            np.array([[0.0, 1.0], [1.0, 0.0]]), np.tile(np.eye(2), (2, 1, 1)), np.array([2.2, 5.0])
+            np.array([[0.0, 1.0], [1.0, 0.0]]), np.tile(np.eye(2), (2, 1, 1)), np.array([3.0, 5.0])
         ),
     ),
 }
