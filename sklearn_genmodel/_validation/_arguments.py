@@ -246,8 +246,8 @@ def real_numbers(name: str, data: Any) -> Array:
     refuse_lazy(name, data)
     if hasattr(data, "toarray"):
         raise TypeError(f"{name} is a sparse {type(data).__name__}: pass its .toarray().")
-    values = np.asarray(data)
     try:
+        values = np.asarray(data)
         if values.dtype.kind in "buifO":
             return values.astype(np.float64)
     except (TypeError, ValueError) as error:

@@ -94,6 +94,7 @@ class Rows:
 
     def chunks(self, width: int) -> list[list[slice]]:
         """Runs of block slices for rows that take `width` floats each in a pass."""
+        width = max(width, 1)
         size = max(CACHE_FLOATS // width, min(ENOUGH_ROWS, MEMORY_FLOATS // width))
         size = min(max(size, SMALLEST_BLOCK), LARGEST_BLOCK)
         # Blocks of about one length, a little longer rather than one more: calls on few rows cost

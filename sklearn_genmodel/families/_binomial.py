@@ -189,8 +189,10 @@ class Binomial(CountColumns):
                 "for_rows(X, sample_weight, n_components) returns."
             )
         n_trials = np.asarray(self.n_trials)
-        whole = n_trials.dtype.kind in "iuf" and n_trials.ndim <= 1
-        if not whole or (n_trials < 1).any() or (np.floor(n_trials) != n_trials).any():
+        numbers = (
+            n_trials.dtype.kind in "iuf" and n_trials.ndim <= 1 and np.isfinite(n_trials).all()
+        )
+        if not numbers or (n_trials < 1).any() or (np.floor(n_trials) != n_trials).any():
             raise ValueError(
                 f"n_trials={self.n_trials!r} must be an integer of at least 1, one for each "
                 "column, or 'max'."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -9,9 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_genmodel._validation import check_number
 from sklearn_genmodel.families._arrays import Array, WeightedRows
 from sklearn_genmodel.families._base import Family
-from sklearn_genmodel.families._numerics._numerical_mle import FEW_STEPS, MOST_STEPS, maximize
+from sklearn_genmodel.families._numerics._numerical_mle import FEW_STEPS, MOST_STEPS
+from sklearn_genmodel.families._own_functions import (
+    check_functions,
+    check_log_prob,
+    most_likely,
+    read_only,
+    returned,
+)
 from sklearn_genmodel.families._support import REALS, Support
 
 __all__ = ["CustomFamily", "CustomParams"]
@@ -72,7 +81,8 @@ class CustomFamily(Family):
     Notes
     -----
     The family can be cloned, pickled and sent to other processes if the functions can: define
-    them in a module, not as lambdas.
+    them in a module, not as lambdas. The arrays that they are given are read-only: a copy may be
+    worked on in place.
 
     Examples
     --------
@@ -162,6 +172,11 @@ class CustomFamily(Family):
     @property
     def support(self) -> Support:  # type: ignore[override]
         """The support given."""
+        if not isinstance(self._support, Support):
+            raise ValueError(
+                f"support={self._support!r}: pass a Support of sklearn_genmodel.families, such as "
+                "POSITIVE or Support('a percentage', low=0.0, high=100.0)."
+            )
         return self._support
 
     @property
@@ -174,9 +189,19 @@ class CustomFamily(Family):
         """The statistics are the rows themselves."""
         return True
 
+    def for_rows(self, X: Array, sample_weight: Array | None, n_components: int) -> CustomFamily:
+        """Check the arguments."""
+        own = {"weighted_mle": self._weighted_mle, "sample": self._sample}
+        given = {name: function for name, function in own.items() if function is not None}
+        check_functions(log_prob=self._log_prob, mean=self._mean, **given)
+        self._n_parameters(X.shape[1])
+        return self
+
     def log_prob(self, X: Array, params: CustomParams) -> Array:
         """Log-density of every row under every component, in nats."""
-        return np.stack([self._checked_log_prob(X, theta) for theta in params.theta], axis=1)
+        log_prob = np.stack([self._log_densities(X, theta) for theta in params.theta], axis=1)
+        check_log_prob(log_prob, X, params.theta)
+        return log_prob
 
     def suffstats(self, X: Array, resp: Array, params: CustomParams | None = None) -> StartedRows:
         """The rows with their weights."""
@@ -186,21 +211,18 @@ class CustomFamily(Family):
         """Weighted maximum-likelihood estimates, numerical ones if no others are given."""
         X, resp = stats.rows, stats.resp
         resp = np.where(resp.sum(axis=0) > 0, resp, resp.sum(axis=1, keepdims=True))
-        groups = [(X[weights > 0], weights[weights > 0]) for weights in resp.T]
+        groups = [tuple(read_only(X[w > 0], w[w > 0])) for w in resp.T]
         if self._weighted_mle is not None:
-            estimates = [self._weighted_mle(rows, weights) for rows, weights in groups]
-            return CustomParams(np.array(estimates, dtype=np.float64))
-        known = stats.current is not None
-        first = stats.current.theta if stats.current else self._first(groups, X.shape[1])
-
-        def objective(points: Array) -> Array:
-            found = np.empty(points.shape[:2])
-            for k, (rows, weights) in enumerate(groups):
-                shares = weights / weights.sum()
-                found[:, k] = [self._log_prob(rows, theta) @ shares for theta in points[:, k]]
-            return found
-
-        return CustomParams(maximize(objective, first, FEW_STEPS if known else MOST_STEPS))
+            theta = np.stack([self._estimate(*group) for group in groups])
+        elif stats.current is not None:
+            theta = most_likely(self._log_prob, groups, stats.current.theta, FEW_STEPS)
+        else:
+            first = self._first(groups, X.shape[1])
+            theta = most_likely(self._log_prob, groups, first, MOST_STEPS)
+        params = CustomParams(theta)
+        if stats.current is None and (n := self.mean(params).shape[1]) != X.shape[1]:
+            raise ValueError(f"mean returned {n} number(s) for {X.shape[1]} column(s) of X.")
+        return params
 
     def sample(
         self, params: CustomParams, labels: NDArray[np.intp], rng: np.random.Generator
@@ -211,15 +233,19 @@ class CustomFamily(Family):
                 "This CustomFamily cannot sample: give it sample(theta, n_samples, rng)."
             )
         X = np.empty((len(labels), self.mean(params).shape[1]))
-        for k, theta in enumerate(params.theta):
-            own = labels == k
-            X[own] = self._sample(theta, int(own.sum()), rng)
+        for k, theta in enumerate(read_only(*params.theta)):
+            own = np.flatnonzero(labels == k)
+            drawn = self._sample(theta, len(own), rng)
+            X[own] = returned("sample", drawn, X[own].shape, "rows, (n_samples, n_features)")
+            if np.isnan(X[own]).any():
+                raise ValueError(f"sample returned NaN at theta={theta.tolist()}.")
         return X
 
     def mean(self, params: CustomParams) -> Array:
         """The means."""
-        means = [np.asarray(self._mean(theta), dtype=np.float64) for theta in params.theta]
-        return np.stack(means)
+        means = [self._mean(theta) for theta in read_only(*params.theta)]
+        shape = (np.size(means[0]),)
+        return np.stack([returned("mean", own, shape, "a mean, (n_features,)") for own in means])
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """n_theta for each component."""
@@ -238,32 +264,37 @@ class CustomFamily(Family):
         return 1 + COST * n_features
 
     def _n_parameters(self, n_features: int) -> int:
-        return int(self._n_theta(n_features) if callable(self._n_theta) else self._n_theta)
+        n_theta = self._n_theta(n_features) if callable(self._n_theta) else self._n_theta
+        check_number("n_theta", n_theta, numbers.Integral, low=1)
+        return int(n_theta)
 
-    def _first(self, groups: list[tuple[Array, Array]], n_features: int) -> Array:
+    def _first(self, groups: list[tuple[Array, ...]], n_features: int) -> Array:
         """Where to search at first, (n_components, n_theta)."""
-        n_theta = self._n_parameters(n_features)
-        start = np.zeros(n_theta) if self._start is None else self._start
+        start = np.zeros(self._n_parameters(n_features)) if self._start is None else self._start
         first = [start(*group) if callable(start) else start for group in groups]
-        theta = np.array(first, dtype=np.float64)
-        if theta.shape != (len(groups), n_theta):
-            raise ValueError(
-                f"start gives parameters of shape {theta.shape[1:]}, expected (n_theta,) = "
-                f"({n_theta},)."
-            )
+        theta = np.stack([self._checked_theta("start", own, n_features) for own in first])
         for (rows, _), own in zip(groups, theta, strict=True):
-            if not np.isfinite(self._checked_log_prob(rows, own)).all():
+            if not np.isfinite(self._log_densities(rows, own)).all():
                 raise ValueError(
                     f"log_prob is not finite on all rows at the start, theta={own.tolist()}: "
                     "pass a start at which it is, or restrict `support`."
                 )
         return theta
 
-    def _checked_log_prob(self, X: Array, theta: Array) -> Array:
-        log_prob = np.asarray(self._log_prob(X, theta), dtype=np.float64)
-        if log_prob.shape != (len(X),):
-            raise ValueError(
-                f"log_prob returned shape {log_prob.shape} for {len(X)} rows: it must "
-                "return one value for each row, (n_samples,)."
-            )
-        return log_prob
+    def _estimate(self, rows: Array, weights: Array) -> Array:
+        """The user's estimate of one component."""
+        assert self._weighted_mle is not None
+        found = self._weighted_mle(rows, weights)
+        theta = self._checked_theta("weighted_mle", found, rows.shape[1])
+        if not np.isfinite(theta).all():
+            raise FloatingPointError(f"weighted_mle returned {theta.tolist()}: it must be finite")
+        return theta
+
+    def _checked_theta(self, name: str, theta: Any, n_features: int) -> Array:
+        shape = (self._n_parameters(n_features),)
+        return returned(name, theta, shape, "the parameters of one component, (n_theta,)")
+
+    def _log_densities(self, X: Array, theta: Array) -> Array:
+        """Those of one component; what log_prob returns must be one number a row."""
+        found = self._log_prob(*read_only(X, theta))
+        return returned("log_prob", found, (len(X),), "one value for each row, (n_samples,)")

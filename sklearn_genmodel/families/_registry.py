@@ -50,13 +50,15 @@ NAMES: dict[str, type[Family]] = {
 }
 
 
-def resolve_family(family: object) -> Family:
+def resolve_family(family: object, argument: str = "family") -> Family:
     """Turn the name of a family into that family with its defaults; pass families through.
 
     Parameters
     ----------
     family : str or Family
         A name such as "gaussian", "negative_binomial" or "categorical", or a family of yours.
+    argument : str, default="family"
+        What it is called where it was given, for messages.
 
     Returns
     -------
@@ -78,14 +80,14 @@ def resolve_family(family: object) -> Family:
     if isinstance(family, str):
         if family not in NAMES:
             known = ", ".join(map(repr, NAMES))
-            raise ValueError(f"family={family!r} is unknown: choose one of {known}.")
+            raise ValueError(f"{argument}={family!r} is unknown: choose one of {known}.")
         return NAMES[family]()
     if not isinstance(family, Family):
         hint = " Did you forget the parentheses?" if isinstance(family, type) else ""
         if isinstance(family, (list, tuple)):
             hint = " Only the family of a whole mixture may be a list, one for each component."
         raise TypeError(
-            f"family must be a name or an instance of sklearn_genmodel.families.Family, "
+            f"{argument} must be a name or an instance of sklearn_genmodel.families.Family, "
             f"got {family!r}.{hint}"
         )
     return family

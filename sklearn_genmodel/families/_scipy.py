@@ -16,6 +16,7 @@ from sklearn_genmodel.families._scipy_start import (
     fitted_to_quantiles,
     given_numbers,
     grid_of_shapes,
+    why_undefined,
 )
 from sklearn_genmodel.families._spikes import spikes
 from sklearn_genmodel.families._support import Support
@@ -203,13 +204,11 @@ class ScipyFamily(ColumnwiseFamily):
     @property
     def _fixed(self) -> dict[str, float]:
         fixed = {"loc": 0.0} if self._discrete else {}
-        fixed |= given_numbers("fixed", self.fixed or {})
-        unknown = sorted(set(fixed) - set(self._names))
-        if unknown or len(fixed) == len(self._names):
-            problem = f"{unknown[0]!r} is none of them" if unknown else "none is left to estimate"
+        fixed |= given_numbers("fixed", self.fixed or {}, self._names)
+        if len(fixed) == len(self._names):
             raise ValueError(
                 f"fixed={self.fixed!r}: {self._distribution.name} has the parameters "
-                f"{', '.join(self._names)}; {problem}."
+                f"{', '.join(self._names)}; none is left to estimate."
             )
         return fixed
 
@@ -277,7 +276,7 @@ class ScipyFamily(ColumnwiseFamily):
         """Parameters, (n_free,), from which to search; values and they are in the unit."""
         names = self.parameter_names
         if self.start is not None:
-            start = given_numbers("start", self.start, names)
+            start = given_numbers("start", self.start, self._names, names)
             first = np.array([float(start[name]) for name in names])
             first = self._rescaled(first, 1.0 / unit)
         elif self._discrete:
@@ -290,9 +289,5 @@ class ScipyFamily(ColumnwiseFamily):
         found = self._mean_log_density(values, shares[None], first[None, None])
         if not np.isfinite(found).all():
             tried = dict(zip(names, self._rescaled(first, unit).tolist(), strict=True))
-            raise ValueError(
-                f"Under {tried} scipy.stats.{self._distribution.name} is not defined on all "
-                f"values of a column ({unit * values.min():g} to {unit * values.max():g}): pass "
-                "`start` with parameters under which it is, or fix some."
-            )
+            raise ValueError(why_undefined(self._distribution, self._fixed, tried, unit * values))
         return first

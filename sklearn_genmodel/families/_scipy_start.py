@@ -12,7 +12,7 @@ import numpy as np
 
 from sklearn_genmodel.families._arrays import Array
 
-__all__ = ["fitted_to_quantiles", "given_numbers", "grid_of_shapes"]
+__all__ = ["fitted_to_quantiles", "given_numbers", "grid_of_shapes", "why_undefined"]
 
 N_QUANTILES = 256
 # Where a search for the shapes of counts may start, beside their mean.
@@ -49,13 +49,17 @@ def fitted_to_quantiles(
     return fitted
 
 
-def given_numbers(argument: str, values: Any, needed: Sequence[str] = ()) -> dict[str, float]:
+def given_numbers(
+    argument: str, values: Any, known: Sequence[str], needed: Sequence[str] = ()
+) -> dict[str, float]:
     """Numbers by the names of parameters, as a user gives them.
 
     Parameters
     ----------
     argument : str
     values : object
+    known : sequence of str
+        Names that there are.
     needed : sequence of str
         Names that must be among them.
 
@@ -66,16 +70,53 @@ def given_numbers(argument: str, values: Any, needed: Sequence[str] = ()) -> dic
     Raises
     ------
     ValueError
-        If they are no mapping of names to numbers, or lack one that is needed.
+        If they are no mapping of known names to finite numbers, lack one that is needed, or have
+        a scale that is not positive.
     """
     if good := isinstance(values, Mapping):
         is_scalar = {name: isinstance(v, np.ndarray) and not v.ndim for name, v in values.items()}
         values = {name: v.item() if is_scalar[name] else v for name, v in values.items()}
-        good = all(isinstance(v, Real) for v in values.values())
+        good = all(isinstance(v, Real) and not isinstance(v, bool) for v in values.values())
     if not good or not set(needed) <= set(values):
         wanted = f" for all of {', '.join(needed)}" if needed else " by the names of parameters"
         raise ValueError(f"{argument}={values!r}: pass a dict of numbers{wanted}.")
+    for name, value in values.items():
+        if name not in known:
+            raise ValueError(
+                f"{argument}={values!r}: the distribution has the parameters {', '.join(known)}; "
+                f"{name!r} is none of them."
+            )
+        if not np.isfinite(value) or (name == "scale" and value <= 0):
+            rule = "a scale is above 0" if name == "scale" else "pass a finite number"
+            raise ValueError(f"{argument}={values!r}: {name} cannot be {value!r}, {rule}.")
     return dict(values)
+
+
+def why_undefined(
+    distribution: Any, fixed: Mapping[str, float], tried: Mapping[str, float], values: Array
+) -> str:
+    """Why a distribution has no density at all values of a column, and what to do.
+
+    Parameters
+    ----------
+    distribution : rv_continuous or rv_discrete
+    fixed, tried : dict
+        Parameters that are known, and those from which a search was to start.
+    values : ndarray of shape (n_values,)
+
+    Returns
+    -------
+    reason : str
+    """
+    name, known = f"scipy.stats.{distribution.name}", f" (fixed={dict(fixed)!r})" if fixed else ""
+    low, high = distribution.support(**fixed, **tried)
+    if np.isnan(low):
+        return f"{dict(tried)}{known} are no parameters of {name}: fix or `start` at others."
+    return (
+        f"Under {dict(tried)}{known} {name} is not defined on all values of a column, which go "
+        f"from {values.min():g} to {values.max():g}: its support goes from {low:g} to {high:g}. "
+        "Fix other parameters, or pass `start` with those under which it is."
+    )
 
 
 def grid_of_shapes(mean: float, n_free: int) -> Array:

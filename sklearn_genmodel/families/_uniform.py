@@ -175,7 +175,8 @@ class Uniform(Family):
 def _broadcast(name: str, bound: Any, n_features: int) -> Array:
     try:
         array = np.asarray(bound, dtype=np.float64)
-        good = array.shape in {(), (n_features,)} and np.isfinite(array).all()
+        numbers = np.asarray(bound).dtype != bool and np.isfinite(array).all()
+        good = bool(numbers) and array.shape in {(), (n_features,)}
     except (TypeError, ValueError):
         good = False
     if not good:

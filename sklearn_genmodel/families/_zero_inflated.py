@@ -106,7 +106,7 @@ class ZeroInflated(ColumnwiseFamily):
         self : ZeroInflated
         """
         if any(name.startswith("base__") for name in params):
-            params["base"] = resolve_family(params.get("base", self.base))
+            params["base"] = resolve_family(params.get("base", self.base), "base")
         super().set_params(**params)
         return self
 
@@ -232,7 +232,7 @@ class ZeroInflated(ColumnwiseFamily):
     @property
     def _base(self) -> Family:
         """The family of the counts."""
-        base = resolve_family(self.base)
+        base = resolve_family(self.base, "base")
         columnwise = isinstance(base, (IndependentColumns, ColumnwiseFamily))
         if not columnwise or not base.support.integer or base.support.low != 0:
             raise ValueError(

@@ -52,7 +52,8 @@ def check_arguments(mixture: Any) -> None:
     if not isinstance(mixture.warm_start, (bool, np.bool_)):
         raise ValueError(f"warm_start must be True or False, got {mixture.warm_start!r}.")
     n_jobs = mixture.n_jobs
-    if n_jobs is not None and (not isinstance(n_jobs, numbers.Integral) or n_jobs == 0):
+    whole = isinstance(n_jobs, numbers.Integral) and not isinstance(n_jobs, bool)
+    if n_jobs is not None and (not whole or n_jobs == 0):
         raise ValueError(f"n_jobs must be None or an integer other than 0, got {n_jobs!r}.")
 
 

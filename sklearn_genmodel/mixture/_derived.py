@@ -145,13 +145,24 @@ class DerivedMixtures:
         missing = np.flatnonzero(np.isnan(x))
         if not self._modelled[missing].any():
             raise ValueError("All columns are given: leave out at least one, or pass NaN for it.")
-        log_weights = np.log(np.maximum(self.weights_, np.finfo(np.float64).tiny))
-        log_joint = self.family_.log_prob(x[None], self.params_)[0] + log_weights
-        if np.isneginf(log_joint).all():
-            raise ValueError(f"{given!r} is impossible under every component.")
-        weights = log_normalize(log_joint[:, None])[1][:, 0]
         family, params = self.family_.conditional(self.params_, x)
+        weights = self._weights_given(x)
+        if not weights.any():
+            raise ValueError(f"{given!r} is impossible under every component.")
         return self._derived(weights, family, params, missing)
+
+    def _weights_given(self, x: Array) -> Array:
+        """Mixing weights among rows that share what is known of this one; all 0 if none can."""
+        known = np.flatnonzero(~np.isnan(x))
+        if not len(known):
+            return self.weights_
+        # Not the density of a row with gaps: not every family has one.
+        family, params = self.family_.marginal(self.params_, known)
+        log_weights = np.log(np.maximum(self.weights_, np.finfo(np.float64).tiny))
+        log_joint = family.log_prob(x[None, known], params)[0] + log_weights
+        if np.isneginf(log_joint).all():
+            return np.zeros_like(self.weights_)
+        return log_normalize(log_joint[:, None])[1][:, 0]
 
     @property
     def _modelled(self) -> NDArray[np.bool_]:

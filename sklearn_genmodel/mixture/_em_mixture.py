@@ -118,6 +118,8 @@ class EMMixture(NestedFamily, OnlineMixture, CallbackSupportMixin, MixtureDistri
         Whether the predicted distance to the limit fell below `tol`.
     init_results_ : list of StartResult
         Every start: its bound, its passes, and why it was dropped if it was; the chosen first.
+    n_batches_ : int
+        Number of batches, after `partial_fit`.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

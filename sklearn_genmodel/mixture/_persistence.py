@@ -39,7 +39,7 @@ KNOWN: dict[str, type] = {
     name: value for name in families.__all__ if isinstance(value := getattr(families, name), type)
 }
 KNOWN |= {"MeanPrior": families._prior.MeanPrior, "StartResult": em.StartResult}
-HOLD_FUNCTIONS = {"CustomFamily", "ScipyFamily"}
+HOLD_FUNCTIONS = {"CustomFamily"}
 
 
 class SavedMixture:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import numbers
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from torch import nn
@@ -21,18 +23,41 @@ class _Conv(BaseEstimator):
         self.image_shape = image_shape
         self.channels = channels
 
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        """Planes, height and width of a row; both arguments are checked."""
+        shape: Any = self.image_shape
+        if not _whole_numbers(shape) or len(shape) not in {2, 3}:
+            raise ValueError(
+                f"image_shape={shape!r}: give (height, width) or (planes, height, width), whole "
+                "numbers above 0."
+            )
+        if not _whole_numbers(self.channels):
+            raise ValueError(f"channels={self.channels!r}: give a tuple of whole numbers above 0.")
+        planes, height, width = (1, *shape)[-3:]
+        return planes, height, width
+
     def _sizes(self, n_pixels: int) -> tuple[int, list[tuple[int, int]]]:
         """Number of planes, and height and width from the image to the deepest layer."""
-        planes, height, width = (1, *self.image_shape)[-3:]
+        planes, height, width = self._shape
         if planes * height * width != n_pixels:
             raise ValueError(
                 f"image_shape={self.image_shape!r} has {planes * height * width} cells, but the "
                 f"network is asked for {n_pixels}: give (height, width) or (planes, height, width)."
             )
-        sizes = [(height, width)]
+        sizes: list[Any] = [(height, width)]
         for _ in self.channels:
             sizes.append(tuple(math.ceil(size / STRIDE) for size in sizes[-1]))
         return planes, sizes
+
+
+def _whole_numbers(values: Any) -> bool:
+    return bool(np.iterable(values)) and all(map(_is_size, values))
+
+
+def _is_size(value: Any) -> bool:
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return whole and int(value) > 0
 
 
 class ConvEncoder(_Conv):
@@ -97,10 +122,13 @@ class ConvDecoder(_Conv):
 
     def __call__(self, n_inputs: int, n_outputs: int) -> nn.Module:
         """Make the network: (n_rows, n_inputs) to (n_rows, n_outputs)."""
-        n_pixels = math.prod(self.image_shape)
+        n_pixels = math.prod(self._shape)
+        if n_outputs % n_pixels:
+            # The message of the encoder, which is asked for the cells themselves.
+            self._sizes(n_outputs)
         planes, sizes = self._sizes(n_pixels)
         # A likelihood with several parameters per cell asks for as many planes each.
-        n_planes = planes * max(1, n_outputs // n_pixels)
+        n_planes = planes * (n_outputs // n_pixels)
         height, width = sizes[-1]
         deepest = (planes, *self.channels)[-1]
         layers: list[Any] = [

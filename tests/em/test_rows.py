@@ -6,7 +6,7 @@ import pytest
 from sklearn_genmodel.em import Rows
 
 
-@pytest.mark.parametrize("width", [1, 33, 833, 5000])
+@pytest.mark.parametrize("width", [0, 1, 33, 833, 5000])
 @pytest.mark.parametrize("n_rows", [0, 1, 255, 2048, 6100, 100_000])
 def test_blocks_are_all_rows_in_order(n_rows, width):
     blocks = [block for chunk in Rows(np.empty((n_rows, 1))).chunks(width) for block in chunk]

@@ -61,6 +61,18 @@ def test_scipy_family_mixture_of_normals_is_the_gaussian_one():
         (("norm", {"mu": 0.0}), "'mu' is none of them"),
         (("norm", {"loc": 0.0, "scale": 1.0}), "none is left"),
         (("gamma", None, {"a": 1.0, "loc": 9.0, "scale": 1.0}), "pass `start`"),
+        (("norm", {"loc": np.nan}), "loc cannot be nan, pass a finite number"),
+        (("norm", {"loc": np.inf}), "loc cannot be inf"),
+        (("norm", {"loc": True}), "pass a dict of numbers"),
+        (("norm", {"scale": 0.0}), "scale cannot be 0.0, a scale is above 0"),
+        (("norm", {"scale": -1}), "scale cannot be -1"),
+        (("norm", None, {"loc": 0.0, "scale": 1.0, "foo": 3}), "'foo' is none of them"),
+        (("norm", None, {"loc": 0.0, "scale": np.nan}), "scale cannot be nan"),
+        (
+            ("binom", {"n": 3}),
+            r"\(fixed={'loc': 0.0, 'n': 3}\).* from 1 to 4: .* from 0 to 3\. Fix",
+        ),
+        (("binom", {"n": 9.5}), r"'n': 9.5}\) are no parameters of scipy.stats.binom"),
     ],
 )
 def test_scipy_family_says_what_is_wrong(arguments, match):

@@ -96,3 +96,5 @@ def test_zero_inflated_columns_of_zeros_and_of_none():
 def test_zero_inflated_refuses_other_bases(base, match):
     with pytest.raises(ValueError, match=match):
         ZeroInflated(base).weighted_mle(np.zeros((2, 1)), np.ones((2, 1)))
+    with pytest.raises(TypeError, match="base must be a name or an instance"):
+        ZeroInflated(3).weighted_mle(np.zeros((2, 1)), np.ones((2, 1)))

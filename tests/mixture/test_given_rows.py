@@ -6,10 +6,19 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.datasets import load_old_faithful
-from sklearn_genmodel.families import Columns, Gaussian
+from sklearn_genmodel.families import (
+    Columns,
+    CustomFamily,
+    CustomParams,
+    Gaussian,
+    Poisson,
+    PoissonParams,
+    ProductParams,
+)
 
 X = load_old_faithful().data
 NAMES = ["eruption", "waiting"]
@@ -198,3 +207,33 @@ def test_rows_with_names_of_any_type_are_read_by_them(names):
     row = pd.DataFrame([[np.nan, 70.0]], columns=frame.columns)
     for given in (row, row.iloc[0], row.iloc[0].iloc[::-1], row[row.columns[::-1]]):
         assert_allclose(mixture.conditional(given).mean(), [expected(mixture)])
+
+
+def normal_log_density(rows, theta):
+    return stats.norm.logpdf(rows[:, 0], theta[0], np.exp(theta[1]))
+
+
+def identity(theta):
+    return theta[:1]
+
+
+def test_a_group_that_takes_no_gaps_may_be_left_out_as_a_whole():
+    """Bayes' rule with the Poisson probabilities of the column that is given."""
+    rates = np.array([[2.0], [10.0]])
+    groups = [
+        ("own", CustomFamily(normal_log_density, identity, 2), (0,)),
+        ("counts", Poisson(), (1,)),
+    ]
+    params = ProductParams(
+        ("own", "counts"), (CustomParams(np.array([[0.0, 0.0], [6.0, 0.0]])), PoissonParams(rates))
+    )
+    mixture = EMMixture.from_params(Columns(groups), [0.4, 0.6], params)
+    joint = [0.4, 0.6] * stats.poisson.pmf(3, rates[:, 0])
+    left = mixture.conditional({1: 3})
+    assert_allclose(left.weights_, joint / joint.sum(), rtol=1e-10)
+    assert_allclose(left.mean(), [left.weights_[1] * 6.0], rtol=1e-10)
+    joint = [0.4, 0.6] * stats.norm.pdf(2.0, [0.0, 6.0])
+    assert_allclose(mixture.conditional({0: 2.0}).weights_, joint / joint.sum(), rtol=1e-10)
+    # Of nothing given, the mixing weights.
+    nothing = mixture.conditional([np.nan, np.nan])
+    assert_array_equal(nothing.weights_, [0.4, 0.6])

@@ -134,7 +134,7 @@ def rewrite(path, **changes):
         ({"format": "sklearn_genmodel.VAEEstimator"}, r"not a sklearn_genmodel\.EMMixture"),
         ({"params": {"charm": 1}}, "arguments that EMMixture does not know: charm"),
         ({"params": {"family": {"class": "os.system", "fields": {}}}}, r"names 'os\.system'"),
-        ({"params": {"family": {"class": "ScipyFamily", "fields": {}}}}, "names 'ScipyFamily'"),
+        ({"params": {"family": {"class": "CustomFamily", "fields": {}}}}, "names 'CustomFamily'"),
         ({"params": {"family": {"class": "Poisson", "fields": {"x": 1}}}}, "does not take"),
         ({"params": {"family": {"eval": []}}}, "holds a 'eval'"),
     ],
@@ -168,6 +168,18 @@ def test_objects_of_the_user_are_not_saved(family, tmp_path):
     with pytest.raises(ValueError, match=r"family holds .* cannot be saved.* Use pickle"):
         mixture.save(tmp_path / "mixture")
     assert not list(tmp_path.iterdir())
+
+
+def test_distributions_of_scipy_are_saved_by_name(tmp_path):
+    family = ScipyFamily("gumbel_r", fixed={"scale": 2.0}, start={"loc": 1.0})
+    mixture = EMMixture(2, family=family, random_state=0).fit(COUNTS + 1.0)
+    mixture.save(tmp_path / "mixture")
+    loaded = EMMixture.load(tmp_path / "mixture")
+    locations = loaded.params_.values[..., 0]
+    terms = stats.gumbel_r.logpdf(COUNTS[:, None] + 1.0, locations, 2.0).sum(axis=2)
+    expected = np.log(np.exp(terms) @ loaded.weights_)
+    np.testing.assert_allclose(loaded.score_samples(COUNTS + 1.0), expected, rtol=1e-10)
+    assert_array_equal(loaded.score_samples(COUNTS), mixture.score_samples(COUNTS))
 
 
 def test_mixtures_that_were_not_fitted_are_saved(tmp_path):

@@ -112,6 +112,34 @@ def test_convolutions_fit_images_of_any_shape(shape, channels):
         vae.set_params(encoder=ConvEncoder((2, 3))).fit(X)
 
 
+@pytest.mark.parametrize("kind", [ConvEncoder, ConvDecoder])
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ((8,), r"image_shape=\(8,\): give \(height, width\)"),
+        (8, "image_shape=8: give"),
+        ((8.0, 8.0), r"image_shape=\(8\.0, 8\.0\): give"),
+        ((0, 8), r"image_shape=\(0, 8\): give"),
+        ("88", "image_shape='88': give"),
+    ],
+)
+def test_shapes_of_images_are_checked(kind, arguments, match):
+    with pytest.raises(ValueError, match=match):
+        kind(arguments)(64, 64)
+
+
+@pytest.mark.parametrize("kind", [ConvEncoder, ConvDecoder])
+@pytest.mark.parametrize("channels", [0, "x", (0, 4), (True,), None])
+def test_channels_are_checked(kind, channels):
+    with pytest.raises(ValueError, match=r"channels=.*: give a tuple of whole numbers above 0"):
+        kind((8, 8), channels)(64, 64)
+
+
+def test_a_decoder_of_other_images_is_refused():
+    with pytest.raises(ValueError, match="has 6 cells, but the network is asked for 64"):
+        ConvDecoder((2, 3))(2, 64)
+
+
 def test_pickles_hold_no_device():
     """Pickles hold arrays in place of tensors, those of the optimiser included."""
     vae = VAEEstimator(max_epochs=2).fit(X)

@@ -64,7 +64,7 @@ def structure_of(
     n_factors : int, default=1
     loadings : {"free", "common"}, default="free"
     noise : {"diag", "tied_diag", "spherical", "tied_spherical"}, default="diag"
-        The last three arguments describe the structure "factor"; the others ignore them.
+        The last three arguments describe the structure "factor"; the others have no use for them.
 
     Returns
     -------
@@ -92,16 +92,14 @@ def structure_of(
     >>> structure_of("VEV").n_parameters(n_components=3, n_features=4)
     24
     """
-    asked: object = covariance_type
-    if isinstance(asked, str) and asked in STRUCTURES:
-        return STRUCTURES[asked]
     _check_name("covariance_type", covariance_type, (*STRUCTURES, "factor"))
     _check_name("loadings", loadings, LOADINGS)
     _check_name("noise", noise, NOISES)
     number: object = n_factors
-    if not isinstance(number, (int, np.integer)) or number < 1:
+    whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+    if not whole or n_factors < 1:
         raise ValueError(f"n_factors must be a whole number of at least 1, got {number!r}.")
-    return Factor(int(number), loadings, noise)
+    return STRUCTURES.get(covariance_type) or Factor(int(n_factors), loadings, noise)
 
 
 def _check_name(argument: str, name: str, known: tuple[str, ...]) -> None:

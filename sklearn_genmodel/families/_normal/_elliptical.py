@@ -52,7 +52,8 @@ class Elliptical(Family):
     @property
     def _structure(self) -> Structure:
         reg_covar: object = self.reg_covar
-        if not isinstance(reg_covar, (int, float, np.number)) or not 0.0 <= reg_covar < np.inf:
+        number = isinstance(reg_covar, (int, float, np.number)) and not isinstance(reg_covar, bool)
+        if not number or not 0.0 <= self.reg_covar < np.inf:
             raise ValueError(
                 f"reg_covar must be a number of at least 0 and finite, got {reg_covar!r}."
             )
