@@ -6,15 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sklearn_genmodel.em._expectation import Theta
 
-__all__ = ["Contender", "alike", "raised"]
+__all__ = ["Contender", "alike", "has_twins", "raised"]
+
+Array = NDArray[np.float64]
 
 # Bounds (nats per row) that far apart are of different optima; runs that near in bound and in
 # mixing weights are on their way to the same one.
 SAME_OPTIMUM = 1e-6
 NEAR_BOUND, NEAR_WEIGHT = 2e-4, 2e-3
+# Means that near, in standard deviations of the data, are almost the same.
+TWINS = 0.02
+# Stands for means that are infinite, and can be subtracted.
+HUGE = 1e300
 
 
 @dataclass
@@ -54,3 +61,14 @@ def raised(contender: Contender, rounding: float) -> Contender:
     """What a contender must beat to be another optimum, runs being this far from their limits."""
     gain = max(SAME_OPTIMUM, rounding)
     return replace(contender, lower_bound=contender.lower_bound + gain)
+
+
+def has_twins(means: Array, X: Array) -> bool:
+    """Whether two components have almost the same mean: a saddle, more likely than not."""
+    # Means and deviations of a column that is constant are rounding.
+    varies = np.nanmin(X, axis=0) < np.nanmax(X, axis=0)
+    deviations = np.where(varies, np.nanstd(X, axis=0), np.inf)
+    # A mean may be infinite; two that are both are alike.
+    means = np.nan_to_num(means / deviations, posinf=HUGE, neginf=-HUGE)
+    apart = np.abs(means[:, None] - means).max(axis=2)
+    return bool((apart[np.triu_indices(len(means), 1)] < TWINS).any())

@@ -227,7 +227,7 @@ def _contenders(search: Search, rows: Rows, compact: Rows, options: FitOptions) 
     if options.n_init != "auto":
         planned = Effort(int(options.n_init), 0, 0, planned.n_polish)
     if init != "auto":
-        planned = planned._replace(n_moves=0, n_moves_if_alike=0)
+        planned = planned._replace(n_moves=0, n_moves_if_alike=0, n_rounds=1)
     contenders = search.run(init, planned)
     n_larger = min(larger_sample(n_rows), len(compact))
     if sampled and n_larger > len(search.rows):

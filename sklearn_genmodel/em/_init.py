@@ -16,12 +16,14 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_genmodel.em._shared_limit import thread_pools
+from sklearn_genmodel.variational import log_normalize
 
 __all__ = [
     "INIT_NAMES",
     "agreeing_order",
     "complete",
     "nearest_rows",
+    "neighbourhoods",
     "partitions",
     "standardized",
     "whitened",
@@ -63,6 +65,34 @@ def partitions(
             for space, coordinates in spaces.items():
                 labels = make(coordinates, weights, n_components, rng)
                 yield f"{name}, {space}", _populated(labels, n_components, rng)
+
+
+def neighbourhoods(
+    Z: Array, weights: Array, n_components: int, rng: np.random.Generator
+) -> Iterator[tuple[str, Array]]:
+    """Endless starting responsibilities that fall off with the distance to a few random rows.
+
+    Components that overlap start as broad as they are far apart, and end near-singular less often
+    than those of partitions do.
+
+    Parameters
+    ----------
+    Z, weights, n_components, rng
+        As `partitions`.
+
+    Yields
+    ------
+    name : str
+    resp : ndarray of shape (n_samples, n_components)
+    """
+    spaces = {"whitened": whitened(Z, weights), "standardized": standardized(Z, weights)}
+    chances = weights / weights.sum()
+    while True:
+        for space, rows in spaces.items():
+            chosen = rng.choice(len(rows), n_components, replace=False, p=chances)
+            squares = ((rows[:, None] - rows[chosen]) ** 2).mean(axis=2)
+            _, resp = log_normalize(-squares.T)
+            yield f"neighbourhoods, {space}", resp.T
 
 
 def standardized(Z: Array, weights: Array) -> Array:

@@ -7,7 +7,7 @@ Hinton 2000; Zhao, Hautamaki and Franti 2012). All of it runs on distinct rows o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -16,11 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_genmodel.em._contender import Contender, alike, raised
+from sklearn_genmodel.em._contender import Contender, alike, has_twins, raised
 from sklearn_genmodel.em._contender_runs import ContenderRuns
-from sklearn_genmodel.em._effort import Effort
+from sklearn_genmodel.em._effort import AGAIN, Effort
 from sklearn_genmodel.em._expectation import Theta
-from sklearn_genmodel.em._init import agreeing_order, complete, partitions, whitened
+from sklearn_genmodel.em._init import (
+    agreeing_order,
+    complete,
+    neighbourhoods,
+    partitions,
+    whitened,
+)
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._moves import Mover
 from sklearn_genmodel.em._rows import Rows
@@ -31,15 +37,14 @@ from sklearn_genmodel.variational import log_normalize
 __all__ = ["Search"]
 
 Array = NDArray[np.float64]
+# Names and responsibilities.
+Starts = Iterator[tuple[str, Array]]
 
 # Rounds of the tournament: passes, and the share of the contenders that go on.
 ROUNDS = ((5, 0.5), (15, 0.25), (40, 0.125))
 FINALISTS = 3
 # A moved component has this many passes to come this close (nats per row) to the best bound.
 TRIALS = ((10, 0.2), (20, 0.05), (40, 0.01))
-TWINS = 0.02
-# Stands for means that are infinite, and can be subtracted.
-HUGE = 1e300
 BLEND = 0.02
 # So many moves are tried at a time, and more while a pass of all of them, side by side, takes fewer
 # than CHEAP_PASS multiplications: what Python does once a pass costs more than these.
@@ -92,24 +97,46 @@ class Search:
         ----------
         init : {"auto", "kmeans", "k-means++", "random"}
         effort : Effort
-            Number of starts, and of moves in a row that must fail before the best is taken for the
-            best.
+            Number of starts, of moves in a row that must fail before the best is taken for the
+            best, and of rounds of all that, from other starts, if no two agree on the best.
 
         Returns
         -------
         contenders : list of Contender
         """
-        contenders, n_moves = self._starts(init, effort.n_init), effort.n_moves
+        identity = np.eye(self.n_components)
+        data = self._embedded, self.rows.weights, self.n_components, self.rng
+        starts = ((name, identity[labels]) for name, labels in partitions(init, *data))
+        found, agreed = self._round(starts, effort)
+        best, again = max(found, key=self.rank), effort._replace(n_init=AGAIN * effort.n_init)
+        for _ in range(1, effort.n_rounds):
+            more, _ = self._round(neighbourhoods(*data), again, best if agreed else None)
+            found, own = [*found, *more], max(more, key=self.rank)
+            if alike(own, best) or (agreed and self.rank(own) < self.rank(best)):
+                break
+            best, agreed = max(best, own, key=self.rank), False
+        return sorted(found, key=self.rank, reverse=True)
+
+    def _round(
+        self, starts: Starts, effort: Effort, settled: Contender | None = None
+    ) -> tuple[list[Contender], bool]:
+        """A tournament and moves from its best; contenders, and whether the finalists agree.
+
+        There are no moves if what is thought to be settled is not beaten without them.
+        """
+        contenders, n_moves = self._starts(starts, effort.n_init), effort.n_moves
         finalists = self._tournament(contenders)
         for contender in finalists:
-            self.runs.polish(contender, effort.n_polish)
+            self.runs.polish(contender, effort.n_polish, settled)
         best = max(finalists, key=self.rank)
-        if len(finalists) == FINALISTS and all(alike(other, best) for other in finalists):
+        agree = len(finalists) == FINALISTS and all(alike(other, best) for other in finalists)
+        if settled is not None and self.rank(best) <= self.rank(raised(settled, 10.0 * self.tol)):
+            return contenders, agree
+        if agree:
             n_moves = effort.n_moves_if_alike
-        if self._has_twins(best.theta):
+        if has_twins(self.family.mean(best.theta.params), self.rows.X):
             n_moves = max(n_moves, MOVES_AT_A_TIME)
-        moved = self._improve(best, n_moves, effort.n_polish)
-        return sorted([*contenders, *moved], key=self.rank, reverse=True)
+        return [*contenders, *self._improve(best, n_moves, effort.n_polish)], agree
 
     def rank(self, contender: Contender) -> tuple[bool, bool, float]:
         """Sort key: broken runs last, degenerate ones before them, higher bounds first."""
@@ -124,29 +151,15 @@ class Search:
         found = self.family.collapsed(theta.params, n_rows, self.pooled, constraints)
         return bool(found.any())
 
-    def _has_twins(self, theta: Theta) -> bool:
-        """Whether two components have almost the same mean: a saddle, more likely than not."""
-        # Means and deviations of a column that is constant are rounding.
-        X = self.rows.X
-        varies = np.nanmin(X, axis=0) < np.nanmax(X, axis=0)
-        deviations = np.where(varies, np.nanstd(X, axis=0), np.inf)
-        # A mean may be infinite; two that are both are alike.
-        means = self.family.mean(theta.params) / deviations
-        means = np.nan_to_num(means, posinf=HUGE, neginf=-HUGE)
-        apart = np.abs(means[:, None] - means).max(axis=2)
-        return bool((apart[np.triu_indices(len(means), 1)] < TWINS).any())
-
     def _tell(self, what: str, best: Contender) -> None:
         self.report(f"search: {what}, best lower bound {best.lower_bound:.10g} nats per row")
 
-    def _starts(self, init: str, n_init: int) -> list[Contender]:
-        starts = partitions(init, self._embedded, self.rows.weights, self.n_components, self.rng)
-        identity = np.eye(self.n_components)
+    def _starts(self, starts: Starts, n_init: int) -> list[Contender]:
         contenders: list[Contender] = []
         while len(contenders) < n_init:
             n_more = min(n_init - len(contenders), self._n_at_once)
             drawn = list(islice(starts, n_more))
-            thetas = self._thetas([self._numbered(identity[labels]) for _, labels in drawn])
+            thetas = self._thetas([self._numbered(resp) for _, resp in drawn])
             pairs = zip(drawn, thetas, strict=True)
             contenders += [Contender(name, theta) for (name, _), theta in pairs]
         return contenders

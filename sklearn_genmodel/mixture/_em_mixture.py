@@ -64,7 +64,8 @@ class EMMixture(NestedFamily, OnlineMixture, CallbackSupportMixin, MixtureDistri
         (n_samples, n_components) gives responsibilities, one of shape (n_samples,) gives labels
         0 ... n_components - 1.
     n_init : int or "auto", default="auto"
-        Number of starts. "auto" is 24, fewer (4 at least) where a pass is costly, 1 for an array.
+        Number of starts. "auto" is 24, fewer (4 at least) where a pass is costly, 1 for an array;
+        with init="auto", on data that are not large, up to twice 72 more until two searches agree.
     max_iter : int, default=500
         Largest number of passes of the chosen run. A pass is one E-step and one M-step.
     tol : float, default=1e-6

@@ -2,15 +2,20 @@
 
 import warnings
 from dataclasses import fields, replace
+from itertools import islice
 
 import numpy as np
 import pytest
+from scipy.special import softmax
+from sklearn.datasets import load_wine
+from sklearn.mixture import GaussianMixture
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.em import Rows, Theta
-from sklearn_genmodel.em._contender import Contender
+from sklearn_genmodel.em._contender import Contender, has_twins
 from sklearn_genmodel.em._distinct import canonical_rows, distinct_rows, row_sample
-from sklearn_genmodel.em._effort import effort
+from sklearn_genmodel.em._effort import AGAIN, effort
+from sklearn_genmodel.em._init import neighbourhoods
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._search import Search
 from sklearn_genmodel.families import (
@@ -19,7 +24,6 @@ from sklearn_genmodel.families import (
     Gaussian,
     GaussianParams,
     Poisson,
-    PoissonParams,
 )
 
 
@@ -116,12 +120,9 @@ def test_rounding_in_a_constant_column_does_not_tell_twins_apart():
     X = np.column_stack([np.arange(100.0), np.full(100, 0.1)])
     assert X[:, 1].std() > 0.0
     means = np.array([[40.0, 0.1], [40.0, np.nextafter(0.1, 1.0)]])
-    theta = Theta(np.full(2, 0.5), PoissonParams(means))
-    rng = np.random.default_rng(0)
-    search = Search(Poisson(), Rows(X), 2, None, rng, 1e-8, None, 9.0, print, MStep())
-    assert search._has_twins(theta)
+    assert has_twins(means, X)
     means[1, 0] = 60.0
-    assert not search._has_twins(theta)
+    assert not has_twins(means, X)
 
 
 def gaussian_search(X):
@@ -235,3 +236,38 @@ def test_a_sample_of_fewer_values_than_parameters_is_not_worth_moves():
         assert bool(effort(family, sample, 3, 100_000).n_moves) is moves
         # Not a sample but all there is: its optima are those of the data.
         assert effort(family, sample, 3, 2500).n_moves > 0
+
+
+def test_neighbourhoods_fall_off_with_the_distance_to_a_row():
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(50, 3)) * [1.0, 10.0, 0.1]
+    weights = np.where(np.arange(50) < 4, 1.0, 1e-200)
+    Z[:4] = 3.0 * np.diag([1.0, 10.0, 0.1, 0.0])[:, :3]
+    _, resp = next(islice(neighbourhoods(Z, weights, 4, rng), 1, None))
+    np.testing.assert_allclose(resp.sum(axis=1), 1.0, rtol=1e-12)
+    # Hardly any other row can be drawn, so that every component is about one of the first four.
+    assert sorted(resp[:4].argmax(axis=1)) == [0, 1, 2, 3]
+    deviations = np.sqrt(
+        np.average((Z - np.average(Z, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
+    )
+    chosen = Z[:4][np.argsort(resp[:4].argmax(axis=1))]
+    squares = (((Z[:, None] - chosen) / deviations) ** 2).mean(axis=2)
+    np.testing.assert_allclose(resp, softmax(-squares, axis=1), rtol=1e-9)
+
+
+def test_searches_go_on_from_other_starts_until_two_agree():
+    """The first search alone ends two nats lower, although its finalists agree."""
+    X = load_wine().data
+    deviations = X.std(axis=0)
+    peer = GaussianMixture(2, n_init=30, init_params="random_from_data", tol=1e-6, max_iter=500)
+    peer.set_params(random_state=0).fit((X - X.mean(axis=0)) / deviations)
+    best = peer.lower_bound_ - np.log(deviations).sum()
+    mixture = EMMixture(2, random_state=0).fit(X)
+    assert mixture.lower_bound_ > best - 1e-4
+    assert len(mixture.init_results_) >= (1 + AGAIN) * 24
+
+
+def test_large_data_are_searched_once():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(m, 1.0, (5000, 2)) for m in (0.0, 1.0, 2.5)])
+    assert len(EMMixture(3, random_state=0).fit(X).init_results_) < 3 * 24
