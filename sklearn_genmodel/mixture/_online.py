@@ -72,8 +72,9 @@ class OnlineMixture:
         Raises
         ------
         ValueError
-            If the batch cannot be used, the mixture was loaded from a file after other batches, or
-            its arguments ask for another model by now. Nothing is changed then.
+            If the batch cannot be used or leaves a component without a density, the mixture was
+            loaded from a file after other batches, or its arguments ask for another model by now.
+            Nothing is changed then.
         AttributeError
             If the statistics of the family grow with the data, as those of `Weibull` do.
 
