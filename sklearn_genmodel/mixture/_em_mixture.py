@@ -255,10 +255,9 @@ class EMMixture(NestedFamily, OnlineMixture, CallbackSupportMixin, MixtureDistri
         weights = check_weights(sample_weight, len(X))
         told = check_resp_prior(self, family, resp_prior, len(X))
         init: Any = check_init(self.init, len(X), self.n_components)
-        rows = Rows(X, weights, resp_prior=told)
-        if weights is not None and not weights.all():
-            rows = rows.take(weights > 0)
-            init = init if isinstance(init, str) else init[weights > 0]
+        rows = Rows(X, weights, resp_prior=told).of_some_weight()
+        if weights is not None and not isinstance(init, str):
+            init = init[weights > 0]
         check_training_rows(self, family, rows)
         known = rows if isinstance(X, np.ndarray) else row_sample(rows, PRIOR_ROWS)
         family = family.for_rows(known.X, known.sample_weight, self.n_components)
