@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel._validation._frames import loaded
 
-__all__ = ["ChosenRows", "FileRows", "SlicedRows", "chunk_reader", "row_source", "spooled"]
+__all__ = [
+    "ChosenColumns",
+    "ChosenRows",
+    "FileRows",
+    "SlicedRows",
+    "chunk_reader",
+    "row_source",
+    "spooled",
+]
 
 Array = NDArray[np.float64]
 
@@ -117,6 +125,24 @@ class ChosenRows:
     def _among_neighbours(self, places: NDArray[np.intp]) -> NDArray[Any]:
         first, last = int(places[0]), int(places[-1])
         chosen: NDArray[Any] = self.source[slice(first, last + 1)][places - first]
+        return chosen
+
+
+class ChosenColumns:
+    """Some columns of a source that is not in memory.
+
+    Parameters
+    ----------
+    source : FileRows, SlicedRows or the like
+    columns : ndarray of int
+    """
+
+    def __init__(self, source: Any, columns: NDArray[np.intp]) -> None:
+        self.source, self.columns = source, columns
+        self.shape = int(source.shape[0]), len(columns)
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        chosen: NDArray[Any] = self.source[rows][:, self.columns]
         return chosen
 
 
