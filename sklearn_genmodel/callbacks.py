@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import numbers
 import os
 import pickle
@@ -17,6 +18,8 @@ from sklearn_genmodel._validation import check_number
 
 __all__ = ["Checkpoint"]
 
+# How files end that are being written, after 8 letters.
+UNSAVED = ".unsaved"
 FORMAT = "sklearn_genmodel checkpoint 1"
 # What pickle raises for bytes that are no pickle.
 UNREADABLE = (
@@ -39,8 +42,8 @@ class Checkpoint:
 
     A fit that was killed, started again with the same data, arguments and path, goes on from the
     last state saved and ends at the same parameters, bit for bit, as one that was not. The file is
-    replaced atomically, so that a crash while saving leaves the one before; it is removed when the
-    fit has come to its end.
+    replaced atomically, so that a crash while saving leaves the one before (and what was written
+    of the next, which the next fit removes); it is removed when the fit has come to its end.
 
     The file is a pickle: resume only from files of your own.
 
@@ -72,8 +75,9 @@ class Checkpoint:
         self._warned = False
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Start a fit."""
+        """Start a fit; remove what a crash left of a saving."""
         self._last_saved, self._warned = time.monotonic(), False
+        self._remove(*self._unsaved())
 
     def on_fit_task_begin(self, estimator: Any, context: Any, **kwargs: Any) -> None:
         """Nothing to do: the estimator hands over its state by itself."""
@@ -144,8 +148,16 @@ class Checkpoint:
 
     def finish(self) -> None:
         """Remove the file of a fit that has come to its end."""
+        self._remove(self.path)
+
+    def _unsaved(self) -> list[Path]:
+        """Files of savings that have not come to their end."""
+        return list(self.path.parent.glob(f"{glob.escape(self.path.name)}.????????{UNSAVED}"))
+
+    def _remove(self, *paths: Path) -> None:
         try:
-            self.path.unlink(missing_ok=True)
+            for path in paths:
+                path.unlink(missing_ok=True)
         except OSError as error:
             self._warn(f"The checkpoint could not be removed: {error}.")
 
@@ -156,7 +168,10 @@ class Checkpoint:
         self._warned = True
 
     def _replace(self, content: bytes) -> None:
-        with tempfile.NamedTemporaryFile(dir=self.path.parent, delete=False) as file:
+        # A name of its own for every saving, lest two fits with one path write to one file.
+        with tempfile.NamedTemporaryFile(
+            dir=self.path.parent, prefix=f"{self.path.name}.", suffix=UNSAVED, delete=False
+        ) as file:
             temporary = Path(file.name)
             try:
                 file.write(content)

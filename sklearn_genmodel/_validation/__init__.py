@@ -16,10 +16,18 @@ from sklearn_genmodel._validation._frames import FrameSchema, loaded
 from sklearn_genmodel._validation._given import given_row, place_of
 from sklearn_genmodel._validation._names import check_names, column_names, fitted_names
 from sklearn_genmodel._validation._rows import check_finite, check_rows, check_supports
-from sklearn_genmodel._validation._sources import chunk_reader, row_source, spooled
+from sklearn_genmodel._validation._sources import (
+    ChosenColumns,
+    ChosenRows,
+    chunk_reader,
+    row_source,
+    spooled,
+)
 from sklearn_genmodel._validation._table import Table, read_table
 
 __all__ = [
+    "ChosenColumns",
+    "ChosenRows",
     "FrameSchema",
     "Table",
     "check_choice",

@@ -13,9 +13,20 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel._validation._frames import loaded
 
-__all__ = ["FileRows", "SlicedRows", "chunk_reader", "row_source", "spooled"]
+__all__ = [
+    "ChosenColumns",
+    "ChosenRows",
+    "FileRows",
+    "SlicedRows",
+    "chunk_reader",
+    "row_source",
+    "spooled",
+]
 
 Array = NDArray[np.float64]
+
+# Of rows that lie far apart, so many are read at a time with what lies between them.
+ROWS_AT_A_TIME = 2**16
 
 
 class FileRows:
@@ -81,6 +92,58 @@ class SlicedRows:
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         return np.asarray(self.source[rows])
+
+
+class ChosenRows:
+    """Some rows of a source that is not in memory, in its order.
+
+    Parameters
+    ----------
+    source : FileRows, SlicedRows or the like
+    chosen : ndarray of bool, shape (n_rows,)
+    """
+
+    def __init__(self, source: Any, chosen: NDArray[np.bool_]) -> None:
+        self.source, self.dtype = source, source.dtype
+        self.places = np.flatnonzero(chosen)
+        self.shape = len(self.places), int(source.shape[1])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return self.shape[0] * self.shape[1]
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        places = self.places[rows]
+        apart = 1 + np.flatnonzero(np.diff(places // ROWS_AT_A_TIME))
+        parts = [self._among_neighbours(own) for own in np.split(places, apart) if len(own)]
+        return np.concatenate([np.empty((0, self.shape[1]), self.dtype), *parts])
+
+    def _among_neighbours(self, places: NDArray[np.intp]) -> NDArray[Any]:
+        first, last = int(places[0]), int(places[-1])
+        chosen: NDArray[Any] = self.source[slice(first, last + 1)][places - first]
+        return chosen
+
+
+class ChosenColumns:
+    """Some columns of a source that is not in memory.
+
+    Parameters
+    ----------
+    source : FileRows, SlicedRows or the like
+    columns : ndarray of int
+    """
+
+    def __init__(self, source: Any, columns: NDArray[np.intp]) -> None:
+        self.source, self.columns = source, columns
+        self.shape = int(source.shape[0]), len(columns)
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        chosen: NDArray[Any] = self.source[rows][:, self.columns]
+        return chosen
 
 
 def row_source(X: Any) -> FileRows | SlicedRows | None:

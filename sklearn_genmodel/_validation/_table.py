@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -54,12 +55,15 @@ class Table:
         Places of the columns in the source; None for all of them.
     read : callable, optional
         Starts reading the chunks of a stream anew, of which the source is the first.
+    labelled : Table, optional
+        Columns of the same stream whose levels are sought in one pass.
     """
 
     source: Any
     names: tuple[Hashable, ...]
     positions: tuple[int, ...] | None = None
     read: Callable[[], Iterator[Any]] | None = None
+    labelled: Table | None = None
 
     @property
     def is_frame(self) -> bool:
@@ -77,9 +81,8 @@ class Table:
     def levels(self, position: int) -> tuple[Any, ...]:
         """Distinct values of a column: in the order it declares, if any, or else sorted."""
         if self.read is not None:
-            chunks = (self._like_first(*pair) for pair in enumerate(self.read()))
-            found = {level for chunk in chunks for level in chunk.levels(position)}
-            return _in_order(_as_integers(found), self._declared(position))
+            streamed = self._streamed_levels[self._place(position)]
+            return _in_order(_as_integers(streamed), self._declared(position))
         values = self.values(position)
         if values.dtype.kind in "fc":
             return tuple(np.unique(values[~np.isnan(values)]).tolist())
@@ -100,7 +103,27 @@ class Table:
         """Some of the columns."""
         names = tuple(self.names[position] for position in positions)
         places = tuple(self._place(position) for position in positions)
-        return Table(self.source, names, places, self.read)
+        return Table(self.source, names, places, self.read, self.labelled)
+
+    def seeking_levels(self, positions: tuple[int, ...]) -> Table:
+        """The same columns, of which selections among these seek their levels in one pass."""
+        return replace(self, labelled=self.select(positions))
+
+    @cached_property
+    def _streamed_levels(self) -> dict[int, set[Any]]:
+        """Distinct values in all chunks of a stream, by the places of the columns."""
+        if self.labelled is not None and set(self._places) <= set(self.labelled._places):
+            return self.labelled._streamed_levels
+        found: dict[int, set[Any]] = {place: set() for place in self._places}
+        for number, chunk in enumerate(self.read() if self.read else ()):
+            table = self._like_first(number, chunk)
+            for position, place in enumerate(self._places):
+                found[place].update(table.levels(position))
+        return found
+
+    @property
+    def _places(self) -> list[int]:
+        return [self._place(position) for position in range(len(self.names))]
 
     def _like_first(self, number: int, chunk: Any) -> Table:
         """Another chunk of the stream, which must have as many columns."""

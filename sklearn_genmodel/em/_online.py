@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_genmodel.em._expectation import Theta, expectation
+from sklearn_genmodel.em._loop import BROKEN_RUN
 from sklearn_genmodel.em._m_step import MStep
 from sklearn_genmodel.em._rows import Rows
 from sklearn_genmodel.families import Family
@@ -63,11 +64,37 @@ def online_step(
     theta : Theta
     state : OnlineState
 
+    Raises
+    ------
+    ValueError
+        If a component has no density then.
+
     References
     ----------
     Cappe, O. and Moulines, E. (2009). On-line expectation-maximization algorithm for latent data
     models. Journal of the Royal Statistical Society B 71, 593-613.
     """
+    try:
+        theta, state = _step(family, theta, state, rows, m_step, learning_decay)
+        family.kernel(theta.params)
+    except BROKEN_RUN as error:
+        raise ValueError(
+            f"With this batch a component has no density any more ({error}): its rows do not vary "
+            "in some direction, or hardly beside how far the stream has moved. Set reg_covar above "
+            "0, pass more rows at a time, or call fit anew where the data are now."
+        ) from error
+    return theta, state
+
+
+def _step(
+    family: Family,
+    theta: Theta,
+    state: OnlineState | None,
+    rows: Rows,
+    m_step: MStep,
+    learning_decay: float,
+) -> tuple[Theta, OnlineState]:
+    """The step, whatever becomes of the components."""
     found, weight = expectation(family, theta, rows), rows.total_weight
     counts, stats = found.counts / weight, found.stats * (1.0 / weight)
     if state is None:
@@ -77,7 +104,10 @@ def online_step(
         # t^-decay for batches of equal weight; others count by theirs.
         size = min(1.0, weight / total * n_batches ** (1.0 - learning_decay))
         counts = (1.0 - size) * state.counts + size * counts
-        state = OnlineState(counts, state.stats * (1.0 - size) + stats * size, n_batches, total)
+        # The batch's come first: sums are about the centres of their first term, and an M-step
+        # that iterates starts from the parameters at which that was collected.
+        stats = stats * size + state.stats * (1.0 - size)
+        state = OnlineState(counts, stats, n_batches, total)
     # Priors are to weigh against all the rows seen.
     params = m_step.params(family, state.stats * state.total_weight)
     return Theta(m_step.weights(state.counts * state.total_weight), params), state

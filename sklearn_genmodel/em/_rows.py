@@ -15,6 +15,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
 
+from sklearn_genmodel._validation import ChosenRows
 from sklearn_genmodel.em._shared_limit import SharedLimit, thread_pools
 
 __all__ = ["Block", "Rows", "row_threads"]
@@ -78,8 +79,21 @@ class Rows:
         """The weight of every row, 1 where none are given."""
         return np.ones(len(self)) if self.sample_weight is None else self.sample_weight
 
+    def of_some_weight(self) -> Rows:
+        """The rows of weight above 0; those of a source that is not in memory stay there."""
+        if self.sample_weight is None or self.sample_weight.all():
+            return self
+        X: Any = self.X
+        chosen = self.sample_weight > 0
+        kept: Any = X[chosen] if isinstance(X, np.ndarray) else ChosenRows(X, chosen)
+        prior = None if self.resp_prior is None else self.resp_prior[chosen]
+        return Rows(kept, self.sample_weight[chosen], self.map, prior)
+
     def take(self, chosen: NDArray[Any]) -> Rows:
-        """The rows chosen, with all that belongs to them; by position of rows in memory only."""
+        """The rows chosen, in memory, with all that belongs to them.
+
+        By position only where all rows are in memory.
+        """
         weights = None if self.sample_weight is None else self.sample_weight[chosen]
         prior = None if self.resp_prior is None else self.resp_prior[chosen]
         return Rows(self._rows_at(chosen), weights, self.map, prior)

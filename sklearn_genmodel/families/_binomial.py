@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_genmodel.families._all_rows import row_blocks
 from sklearn_genmodel.families._arrays import TINY, Array, map_params
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
@@ -92,7 +94,7 @@ class Binomial(CountColumns):
         """Take the largest counts for the numbers of trials, and center the prior at the data."""
         if not self._unknown:
             return super().for_rows(X, sample_weight, n_components)
-        largest = np.fmax.reduce(X, axis=0)
+        largest = reduce(np.fmax, (np.fmax.reduce(rows, axis=0) for rows, _ in row_blocks(X)))
         n_trials = np.maximum(np.where(np.isnan(largest), 1.0, largest), 1.0)
         known = Binomial(tuple(int(n) for n in n_trials), self.prior)
         return known.for_rows(X, sample_weight, n_components)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_genmodel.families._all_rows import statistics_of_all
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
@@ -158,8 +159,7 @@ class CenteredColumns(IndependentColumns):
         """Center the prior at the mean statistics of the data."""
         if self.prior is None:
             return self
-        weights = np.ones(len(X)) if sample_weight is None else sample_weight
-        (stats,) = _Natural(self).suffstats(X, weights[:, None])
+        stats = statistics_of_all(_Natural(self), X, sample_weight)
         means = stats[:-1] / np.maximum(stats[-1], TINY)
         return with_prior_at(self, means)
 

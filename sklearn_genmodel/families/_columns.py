@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sklearn_genmodel._compat import column_positions
 from sklearn_genmodel._validation import Table
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._base import Family
+from sklearn_genmodel.families._categorical import Categorical
+from sklearn_genmodel.families._chosen_columns import check_disjoint, positions_of
 from sklearn_genmodel.families._ignore import Ignore
 from sklearn_genmodel.families._inference import inferred_groups
 from sklearn_genmodel.families._product import Part, Product
@@ -201,7 +202,9 @@ class Columns(Product):
                 )
         if "remainder" in chosen:
             parts.append(("remainder", self._remainder_family(table, chosen["remainder"])))
-        _check_disjoint(chosen, table)
+        check_disjoint(chosen, table)
+        labelled = (chosen[name] for name, family in parts if isinstance(family, Categorical))
+        table = table.seeking_levels(tuple(chain.from_iterable(labelled)))
         return Columns(
             [
                 (name, family.for_table(table.select(chosen[name])), chosen[name])
@@ -212,7 +215,7 @@ class Columns(Product):
     def positions(self, table: Table) -> dict[str, tuple[int, ...]]:
         """Positions of the columns of every group, and of the remainder if there are any."""
         self._check_names()
-        chosen = {name: _positions(name, key, table) for name, _, key in self.groups}
+        chosen = {name: positions_of(name, key, table) for name, _, key in self.groups}
         left = set(range(len(table.names))) - set(chain.from_iterable(chosen.values()))
         return chosen | ({"remainder": tuple(sorted(left))} if left else {})
 
@@ -273,30 +276,3 @@ class Columns(Product):
                 )
             if name in taken or names.count(name) > 1:
                 raise ValueError(f"Group name {name!r} is taken: choose another.")
-
-
-def _positions(name: str, key: Any, table: Table) -> tuple[int, ...]:
-    """Positions of the columns that a group names."""
-    chosen = key(table.source) if callable(key) else key
-    try:
-        positions = column_positions(table.source, chosen)
-    except (IndexError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"Group {name!r} asks for columns {chosen!r}, which are not all there: {error}. The "
-            f"table has {list(table.names)}."
-        ) from error
-    if not positions:
-        raise ValueError(f"Group {name!r} has no columns ({key!r} selects none): drop the group.")
-    return tuple(int(position) for position in positions)
-
-
-def _check_disjoint(chosen: dict[str, tuple[int, ...]], table: Table) -> None:
-    owner: dict[int, str] = {}
-    for name, positions in chosen.items():
-        for position in positions:
-            if position in owner:
-                raise ValueError(
-                    f"Column {table.names[position]!r} is in groups {owner[position]!r} and "
-                    f"{name!r}: given the component groups are independent, so it may be in one."
-                )
-            owner[position] = name

@@ -180,6 +180,11 @@ class ColumnwiseFamily(Family):
 
         return block
 
+    @property
+    def reads_sources(self) -> bool:
+        """Whether there is no prior, which takes all distinct values."""
+        return self.prior is None or isinstance(self.prior, ValuePrior)
+
     def for_rows(self, X: Array, sample_weight: Array | None, n_components: int) -> Family:
         """Let the prior see the values of all the data."""
         if self.prior is None or isinstance(self.prior, ValuePrior):

@@ -58,6 +58,11 @@ class Composite(Family):
         return all(member.allow_nan for member in self.members())
 
     @property
+    def reads_sources(self) -> bool:
+        """Whether every member takes rows that are not in memory."""
+        return all(member.reads_sources for member in self.members())
+
+    @property
     def by_pattern(self) -> bool:  # type: ignore[override]
         """Whether some member computes something for every pattern of missing values."""
         return any(member.by_pattern for member in self.members())

@@ -23,6 +23,14 @@ class DataHooks(BaseEstimator):
     # Whether a pass computes something for every pattern of missing values.
     by_pattern: ClassVar[bool] = False
 
+    @property
+    def reads_sources(self) -> bool:
+        """Whether `for_rows` and `beside_others` take rows that are not in memory.
+
+        Those are anything with a shape and slices. Families that want arrays get a sample.
+        """
+        return type(self).for_rows is DataHooks.for_rows
+
     def column_supports(self, n_features: int) -> tuple[Support, ...]:
         """What each column may hold.
 
@@ -57,6 +65,7 @@ class DataHooks(BaseEstimator):
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
+            If ``reads_sources``, anything with a shape and slices.
         sample_weight : ndarray of shape (n_samples,) or None
         n_components : int
 
@@ -72,6 +81,7 @@ class DataHooks(BaseEstimator):
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
+            If ``reads_sources``, anything with a shape and slices.
         sample_weight : ndarray of shape (n_samples,) or None
 
         Returns

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_genmodel.families._all_rows import statistics_of_all
 from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel, map_params
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
@@ -58,6 +59,7 @@ class IndependentColumns(Family):
     """
 
     allow_nan: ClassVar[bool] = True
+    reads_sources: ClassVar[bool] = True
 
     def __init__(self, prior: Prior = None) -> None:
         self.prior = prior
@@ -184,8 +186,7 @@ class IndependentColumns(Family):
         """Center the prior at the mean statistics of the data."""
         if self.prior is None:
             return self
-        weights = np.ones(len(X)) if sample_weight is None else sample_weight
-        (stats,) = self.suffstats(X, weights[:, None])
+        stats = statistics_of_all(self, X, sample_weight)
         means = stats[:-1] / np.maximum(stats[-1], TINY)
         return with_prior_at(self, means)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from sklearn_genmodel.families._all_rows import statistics_of_all
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._parameter_checks import check_distributions
@@ -80,8 +81,7 @@ class Multinomial(WholeRows):
         """Take the mean total of the rows, and center the prior at the data."""
         if self.n_trials is not None and self._trials:
             return super().for_rows(X, sample_weight, n_components)
-        weights = np.ones(len(X)) if sample_weight is None else sample_weight
-        (stats,) = self.suffstats(X, weights[:, None])
+        stats = statistics_of_all(self, X, sample_weight)
         n_trials = max(1, round(stats[1:].sum() / max(stats[0], TINY)))
         known = Multinomial(self.prior, n_trials)
         return known.for_rows(X, sample_weight, n_components)

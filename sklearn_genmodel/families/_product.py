@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_genmodel.families._all_rows import columns_of
 from sklearn_genmodel.families._arrays import Accumulate, Array, JointStats, Kernel
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._composite import Composite
@@ -41,7 +42,8 @@ class Part(NamedTuple):
 
     def seeing(self, X: Array, sample_weight: Array | None, n_components: int) -> Family:
         """The family with what it leaves to the data filled in."""
-        return self.family.for_rows(X[:, self.columns], sample_weight, n_components)
+        own = columns_of(X, self.columns)
+        return self.family.for_rows(own, sample_weight, n_components)
 
 
 class Product(Composite):
@@ -89,10 +91,11 @@ class Product(Composite):
 
     def beside_others(self, X: Array, sample_weight: Array | None) -> Family:
         """Let every group see its rows."""
+        parts = ((part, columns_of(X, part.columns)) for part in self.parts())
         return self.with_parts(
             [
-                part._replace(family=part.family.beside_others(X[:, part.columns], sample_weight))
-                for part in self.parts()
+                part._replace(family=part.family.beside_others(own, sample_weight))
+                for part, own in parts
             ]
         )
 

@@ -149,7 +149,7 @@ class StudentT(Elliptical):
 
     def m_step(self, stats: StudentStats) -> StudentTParams:
         """Locations, scale matrices and degrees of freedom, the mean of u free beside them."""
-        chosen = stats.best(together=self.coupled)
+        chosen = stats.best()
         expansion = self._expansion(chosen)
         # With enough rows that are equal the scale has no unit left but that of the other rows.
         n_values = chosen.counts.sum() * chosen.moments.sums.shape[1]

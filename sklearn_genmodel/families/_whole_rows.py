@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_genmodel.families._all_rows import statistics_of_all
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._exponential_family import ExponentialFamily
@@ -32,6 +33,7 @@ class WholeRows(ExponentialFamily):
     """
 
     allow_nan: ClassVar[bool] = True
+    reads_sources: ClassVar[bool] = True
 
     def __init__(self, prior: Prior = None) -> None:
         self.prior = prior
@@ -110,8 +112,7 @@ class WholeRows(ExponentialFamily):
         """Center the prior at the mean statistics of the data."""
         if self.prior is None:
             return self
-        weights = np.ones(len(X)) if sample_weight is None else sample_weight
-        (stats,) = self.suffstats(X, weights[:, None])
+        stats = statistics_of_all(self, X, sample_weight)
         means = stats[None, 1:] / max(stats[0], TINY)
         return with_prior_at(self, means)
 

@@ -119,6 +119,11 @@ class ZeroInflated(ColumnwiseFamily):
         """Those of the base."""
         return self._base.column_supports(n_features)
 
+    @property
+    def reads_sources(self) -> bool:
+        """Whether the base does, and there is no prior."""
+        return super().reads_sources and self._base.reads_sources
+
     def for_rows(self, X: Array, sample_weight: Array | None, n_components: int) -> Family:
         """Let the base and the prior see the rows."""
         base = self._base.for_rows(X, sample_weight, n_components)

@@ -37,7 +37,7 @@ __all__ = ["EMMixture"]
 
 Array = NDArray[np.float64]
 
-# Rows of a stream from which priors learn where the data are.
+# Distinct rows of a stream from which priors that need all values learn where the data are.
 PRIOR_ROWS = 2**16
 
 
@@ -258,12 +258,12 @@ class EMMixture(NestedFamily, OnlineMixture, CallbackSupportMixin, MixtureDistri
         weights = check_weights(sample_weight, len(X))
         told = check_resp_prior(self, family, resp_prior, len(X))
         init: Any = check_init(self.init, len(X), self.n_components)
-        rows = Rows(X, weights, resp_prior=told)
-        if weights is not None and not weights.all():
-            rows = rows.take(weights > 0)
-            init = init if isinstance(init, str) else init[weights > 0]
+        rows = Rows(X, weights, resp_prior=told).of_some_weight()
+        if weights is not None and not isinstance(init, str):
+            init = init[weights > 0]
         check_training_rows(self, family, rows)
-        known = rows if isinstance(X, np.ndarray) else row_sample(rows, PRIOR_ROWS)
+        in_memory = isinstance(rows.X, np.ndarray)
+        known = rows if in_memory or family.reads_sources else row_sample(rows, PRIOR_ROWS)
         family = family.for_rows(known.X, known.sample_weight, self.n_components)
         if self.warm_start and hasattr(self, "params_"):
             init = check_warm_start(self, family, rows, last_names)

@@ -72,8 +72,9 @@ class OnlineMixture:
         Raises
         ------
         ValueError
-            If the batch cannot be used, the mixture was loaded from a file after other batches, or
-            its arguments ask for another model by now. Nothing is changed then.
+            If the batch cannot be used or leaves a component without a density, the mixture was
+            loaded from a file after other batches, or its arguments ask for another model by now.
+            Nothing is changed then.
         AttributeError
             If the statistics of the family grow with the data, as those of `Weibull` do.
 
@@ -97,9 +98,7 @@ class OnlineMixture:
         weights = check_weights(sample_weight, len(X))
         # As in `fit`: what underflows is 0.
         with np.errstate(under="ignore"), row_threads(self.n_jobs) as mapper:
-            rows = Rows(X, weights, mapper)
-            if weights is not None and not weights.all():
-                rows = rows.take(weights > 0)
+            rows = Rows(X, weights, mapper).of_some_weight()
             if self._m_step is None:
                 self._m_step = read_m_step(self, self.family_, rows)
             theta, self._online = online_step(

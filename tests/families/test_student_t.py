@@ -240,7 +240,7 @@ def test_fits_of_other_software_are_reached(name):
         assert log_lik == pytest.approx(record["loglik"], abs=1e-6 * weights.sum())
 
 
-def test_statistics_of_other_parameters_add_without_leaps():
+def test_statistics_of_other_parameters_add_after_their_leaps():
     family, params = TABLE["full"]
     X = np.random.default_rng(0).standard_normal((50, 3))
     near, far = (
@@ -251,6 +251,12 @@ def test_statistics_of_other_parameters_add_without_leaps():
     half = near * 0.5 + far * 0.5
     assert len(half.versions) == 1
     np.testing.assert_allclose(half.versions[0].counts, 50.0)
+    # Of the degrees of freedom to leap to those of the highest likelihood.
+    leaps = np.array([10.0 * DOF, 10.0 * DOF**1.25, 10.0 * DOF**0.8])
+    heights = [family.log_prob(X, params._replace(dof=dof)).sum(axis=0) for dof in leaps]
+    np.testing.assert_allclose(far.best().dof, leaps[np.argmax(heights, axis=0), [0, 1]])
+    logs = 0.5 * (near.versions[0].log_precisions + far.best().log_precisions)
+    np.testing.assert_allclose(half.versions[0].log_precisions, logs)
 
 
 def test_old_faithful():

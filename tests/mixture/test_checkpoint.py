@@ -118,6 +118,39 @@ def test_a_full_disk_is_told_once_and_survived(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_what_a_crash_leaves_of_a_saving_is_removed(tmp_path, monkeypatch):
+    def die(descriptor):
+        raise Killed
+
+    (tmp_path / "state.other").write_text("somebody else's")
+    mixture = EMMixture(**SETTINGS).set_callbacks(Checkpoint(tmp_path / "state", every=0))
+    monkeypatch.setattr(os, "fsync", die)
+    with pytest.raises(Killed):
+        mixture.fit(X)
+    monkeypatch.undo()
+    (left,) = set(tmp_path.iterdir()) - {tmp_path / "state.other"}
+    assert left.name.startswith("state.")
+    # A fit with another path leaves it; one with the same removes it, before it saves anything.
+    EMMixture(**SETTINGS).set_callbacks(Checkpoint(tmp_path / "stat", every=0)).fit(X)
+    assert left.exists()
+    EMMixture(**SETTINGS).set_callbacks(Checkpoint(tmp_path / "state")).fit(X)
+    assert [path.name for path in tmp_path.iterdir()] == ["state.other"]
+
+
+def test_two_fits_with_one_path_do_not_mix_what_they_save(tmp_path, monkeypatch):
+    first, second = (Checkpoint(tmp_path / "state", every=0) for _ in range(2))
+
+    def meanwhile(descriptor):
+        monkeypatch.undo()
+        second.save("second", 2)
+        assert second.load("second") == 2
+
+    monkeypatch.setattr(os, "fsync", meanwhile)
+    first.save("first", 1)
+    assert first.load("first") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
 def test_a_checkpoint_knows_every_weight(tmp_path):
     """Weights whose sums and first moments agree are told apart."""
     weights = np.tile([1.0, 4.0, 1.0], 100), np.tile([2.0, 2.0, 2.0], 100)

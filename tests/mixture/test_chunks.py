@@ -114,6 +114,44 @@ def test_keys_of_64_bits_stay_apart_beside_a_gap():
         assert fitted.family_.levels == (tuple(sorted(set(keys))),)
 
 
+class Counting:
+    """Chunks of a frame, and how many passes have come to their end."""
+
+    def __init__(self, frame):
+        self.frame, self.n_passes = frame, 0
+
+    def __iter__(self):
+        yield from (self.frame[:300], self.frame[300:])
+        self.n_passes += 1
+
+
+@pytest.mark.parametrize("kind", ["one group", "groups", "nested groups"])
+def test_levels_of_all_columns_take_one_pass(kind):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {f"c{j}": rng.choice([f"{j}{k}" for k in range(4)], 500) for j in range(6)}
+    )
+    # A level that only the second chunk has, and the order that a type declares.
+    frame.loc[400, "c5"] = "late"
+    frame["c1"] = frame["c1"].astype(pd.CategoricalDtype(["13", "12", "11", "10"]))
+    groups = [(f"g{j}", "categorical", [f"c{j}"]) for j in range(5)]
+    families = {
+        "one group": "categorical",
+        "groups": Columns(groups, remainder="categorical"),
+        "nested groups": Columns([("all", Columns(groups, remainder="categorical"), list(frame))]),
+    }
+    stream = Counting(frame)
+    fitted = EMMixture(1, family=families[kind]).fit(stream)
+    # One for the levels, one for the codes.
+    assert stream.n_passes == 2
+    whole = EMMixture(1, family=families[kind]).fit(frame)
+    expected = [own.levels for own in whole.family_.column_supports(6)]
+    assert [own.levels for own in fitted.family_.column_supports(6)] == expected
+    assert expected[1] == ("13", "12", "11", "10")
+    assert expected[5][-1] == "late"
+    assert fitted.score(frame) == whole.score(frame)
+
+
 def test_batches_of_another_model_are_refused():
     X = two_clusters()
     mixture = EMMixture(2, n_init=2, random_state=0).partial_fit(X)

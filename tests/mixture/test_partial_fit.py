@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sklearn_genmodel import EMMixture
-from sklearn_genmodel.families import Categorical, Columns, Gaussian, Poisson
+from sklearn_genmodel.families import Categorical, Columns, Gaussian, Poisson, StudentT
 
 RNG = np.random.default_rng(0)
 N, BATCH = 40_000, 500
@@ -23,6 +23,13 @@ CASES = {
     "diag": (Gaussian("diag"), REALS),
     "mixed": (COLUMNS, MIXED),
     "unlike": ([Gaussian("spherical"), Gaussian()], REALS),
+}
+MCLUST = ["EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE"]
+MCLUST += ["VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"]
+STRUCTURES = {name: Gaussian(name) for name in MCLUST} | {
+    f"{noise}, {loadings}": Gaussian("factor", loadings=loadings, noise=noise)
+    for noise in ("diag", "tied_diag", "spherical", "tied_spherical")
+    for loadings in ("free", "common")
 }
 
 
@@ -112,3 +119,68 @@ def test_fit_starts_anew():
     same = EMMixture(2, family="poisson", random_state=0).fit(COUNTS)
     assert_allclose(mixture.params_.rates, same.params_.rates)
     assert not hasattr(mixture, "n_batches_")
+
+
+def correlated(rng, n_rows):
+    """Rows of two components, in turns, whose columns are correlated as the generator says."""
+    axes, noise = rng.normal(size=(2, 1, 4)), rng.uniform(0.5, 1.5, size=(2, 4))
+    labels = np.arange(n_rows) % 2
+    latent = rng.normal(size=(n_rows, 1, 1)) @ axes[labels]
+    return 1.5 * latent[:, 0] + rng.normal(size=(n_rows, 4)) * noise[labels] + 8.0 * labels[:, None]
+
+
+ITERATED = ["EVE", "diag, free", "tied_diag, common"]
+
+
+@pytest.mark.parametrize(
+    ("structure", "missing"), [*((s, 0.0) for s in STRUCTURES), *((s, 0.1) for s in ITERATED)]
+)
+def test_covariances_follow_the_stream_from_those_of_the_first_batch(structure, missing):
+    family, n_rows = STRUCTURES[structure], 2000
+    first, data = (
+        correlated(np.random.default_rng(102), 200),
+        correlated(np.random.default_rng(2), n_rows),
+    )
+    data[np.random.default_rng(0).random(data.shape) < missing] = np.nan
+    online = EMMixture(2, family=family, init=np.arange(200) % 2).partial_fit(first)
+    for start in [*range(0, n_rows, 200)] * 4:
+        online.partial_fit(data[start : start + 200])
+    whole = EMMixture(2, family=family, init=np.arange(n_rows) % 2).fit(data)
+    # A tenth of what an estimate misses.
+    assert whole.score(data) - online.score(data) < 0.1 * whole.n_parameters() / (2 * n_rows)
+
+
+@pytest.mark.parametrize("family", [StudentT(), StudentT("tied"), [StudentT("diag")] * 2])
+def test_tails_follow_the_stream_from_thin_ones(family):
+    """Of the first batch, which is normal, EM would hardly come back to few degrees of freedom."""
+    rng = np.random.default_rng(4)
+    n_rows, labels = 6000, np.arange(6000) % 2
+    far, dof = 6.0 * labels[:, None], np.where(labels, 30, 3)
+    first = rng.normal(size=(300, 5)) + far[:300]
+    scales = np.sqrt(rng.chisquare(dof) / dof)
+    data = rng.normal(size=(n_rows, 5)) / scales[:, None] + far
+    online = EMMixture(2, family=family, init=labels[:300]).partial_fit(first)
+    for start in [*range(0, n_rows, 200)] * 8:
+        online.partial_fit(data[start : start + 200])
+    whole = EMMixture(2, family=family, init=labels).fit(data)
+    # Twice what an estimate misses.
+    assert whole.score(data) - online.score(data) < whole.n_parameters() / n_rows
+
+
+def test_a_stream_that_moves_far_keeps_its_digits():
+    """Statistics move with the data, and where those were is forgotten in the end."""
+    rng = np.random.default_rng(0)
+    still, moving = (EMMixture(1, learning_decay=0.51) for _ in range(2))
+    for batch in range(800):
+        rows = rng.normal(size=(20, 2))
+        still.partial_fit(rows)
+        moving.partial_fit(rows + 1e7 * min(batch / 20, 1.0))
+    assert_allclose(moving.params_.covariances, still.params_.covariances, atol=1e-4)
+
+
+def test_a_batch_that_leaves_no_density_is_refused():
+    mixture = EMMixture(1, family=Gaussian(reg_covar=0.0)).fit(REALS[:100])
+    before = mixture.params_
+    with pytest.raises(ValueError, match=r"no density any more .*reg_covar above 0"):
+        mixture.partial_fit(REALS[:1])
+    assert mixture.params_ is before

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 
 from sklearn_genmodel import EMMixture
 from sklearn_genmodel.families import Columns, Gaussian, Poisson
@@ -67,6 +68,31 @@ def test_a_stream_is_fitted_as_the_array(stream, in_memory):
     assert mixture.n_features_in_ == 5
     assert_allclose(mixture.score_samples(stream), in_memory.score_samples(X), rtol=1e-9)
     assert_array_equal(mixture.predict(stream), in_memory.predict(X))
+
+
+class Weighed(Stored):
+    """Which rows are read together, and never many."""
+
+    def __getitem__(self, rows):
+        assert rows.stop - rows.start <= 2**16
+        return super().__getitem__(rows)
+
+
+@pytest.mark.parametrize("left_out", ["one", "most", "a stretch"])
+def test_rows_of_weight_0_are_left_out_of_a_stream_that_stays_where_it_is(left_out):
+    weights = np.random.default_rng(0).uniform(0.5, 2.0, N)
+    rows = {"one": [5], "most": np.arange(N) % 20 > 0, "a stretch": slice(100, 90_000)}
+    weights[rows[left_out]] = 0.0
+    labels = (X[:, 0] > 1.0).astype(int)
+    for init in ("auto", labels):
+        mixture = EMMixture(2, init=init, n_init=4, random_state=0)
+        ours = clone(mixture).fit(Weighed(X), sample_weight=weights)
+        theirs = clone(mixture).fit(X, sample_weight=weights)
+        assert_allclose(ours.lower_bound_, theirs.lower_bound_, rtol=1e-12)
+        assert_allclose(ours.params_.means, theirs.params_.means, rtol=1e-9)
+    ours.partial_fit(Weighed(X), sample_weight=weights)
+    theirs.partial_fit(X, sample_weight=weights)
+    assert_allclose(ours.params_.means, theirs.params_.means, rtol=1e-9)
 
 
 def test_frames_of_mixed_columns_in_chunks():

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from sklearn_genmodel.families._all_rows import row_blocks
 from sklearn_genmodel.families._arrays import TINY, Array
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._covariances import _singular as singular
@@ -18,7 +19,7 @@ from sklearn_genmodel.families._covariances._regressions import ByObserved, Matr
 from sklearn_genmodel.families._covariances._structures import structure_of
 from sklearn_genmodel.families._normal._fixed_point import settled_mle
 from sklearn_genmodel.families._normal._normal_prior import NormalInverseWishart
-from sklearn_genmodel.families._normal._observed import observed_moments
+from sklearn_genmodel.families._normal._observed import overall_variances
 from sklearn_genmodel.families._parameter_checks import check_symmetric
 from sklearn_genmodel.families._support import REALS, Support
 
@@ -34,6 +35,7 @@ class Elliptical(Family):
 
     support: ClassVar[Support] = REALS
     allow_nan: ClassVar[bool] = True
+    reads_sources: ClassVar[bool] = True
     by_pattern: ClassVar[bool] = True
     scatter_name: ClassVar[str]
     # Share of itself to which the floor may sink. Where its unit may change at will, all that
@@ -108,9 +110,7 @@ class Elliptical(Family):
     def beside_others(self, X: Array, sample_weight: Array | None) -> Family:
         """Take the unit of the floor from all the data, not from this family's share."""
         family: Elliptical = clone(self)
-        weights = np.ones(len(X)) if sample_weight is None else sample_weight
-        _, variances = observed_moments(X, weights[:, None])
-        family.unit = variances[0]
+        family.unit = overall_variances(X, sample_weight)
         return family
 
     def log_prior(self, params: Any) -> Array | float:
@@ -262,4 +262,10 @@ class Elliptical(Family):
 
 def _varies(X: Array) -> bool:
     """Whether some column holds two values, missing ones left out."""
-    return bool((np.fmin.reduce(X, axis=0) < np.fmax.reduce(X, axis=0)).any())
+    low, high = np.full(X.shape[1], np.nan), np.full(X.shape[1], np.nan)
+    for rows, _ in row_blocks(X):
+        low = np.fmin(low, np.fmin.reduce(rows, axis=0))
+        high = np.fmax(high, np.fmax.reduce(rows, axis=0))
+        if (low < high).any():
+            return True
+    return False

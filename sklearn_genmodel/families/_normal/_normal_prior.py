@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from sklearn_genmodel.families._all_rows import summed
 from sklearn_genmodel.families._arrays import Array
 from sklearn_genmodel.families._covariances._covariance import Structure
 from sklearn_genmodel.families._covariances._diagonal import Diagonal, Spherical
+from sklearn_genmodel.families._normal._observed import overall_means
 
 __all__ = ["NormalInverseWishart", "PseudoMoments"]
 
@@ -86,7 +88,7 @@ class NormalInverseWishart:
 
     def resolved(
         self,
-        X: NDArray[Any],
+        X: Any,
         sample_weight: Array | None,
         n_components: int,
         structure: Structure,
@@ -95,7 +97,7 @@ class NormalInverseWishart:
 
         Parameters
         ----------
-        X : ndarray of shape (n_samples, n_features)
+        X : ndarray, or a source with a shape and slices, of shape (n_samples, n_features)
             NaN where a value is missing: means and variances are those of the values observed,
             correlations those with the mean in place of what is missing.
         sample_weight : ndarray of shape (n_samples,) or None
@@ -213,20 +215,19 @@ class NormalInverseWishart:
             )
 
 
-def _weighted_moments(X: NDArray[Any], sample_weight: Array | None) -> tuple[Array, Array]:
+def _weighted_moments(X: Any, sample_weight: Array | None) -> tuple[Array, Array]:
     """Mean and covariance of the values observed."""
-    seen = ~np.isnan(X)
-    weights = seen * (np.ones(len(X)) if sample_weight is None else sample_weight)[:, None]
-    counts = weights.sum(axis=0)
-    origin = np.nanmean(X, axis=0)
-    offsets = np.where(seen, X - origin, 0.0)
-    shift = (weights * offsets).sum(axis=0) / counts
-    offsets = np.where(seen, offsets - shift, 0.0)
-    total = weights.max(axis=1)
-    products = (total[:, None] * offsets).T @ offsets
+    origin, counts = overall_means(X, sample_weight)
+
+    def products(rows: Array, weights: Array) -> Array:
+        offsets = np.where(np.isnan(rows), 0.0, rows - origin)
+        return np.vstack([weights @ offsets, (weights[:, None] * offsets).T @ offsets])
+
+    total = summed(products, X, sample_weight)
+    shift = total[0] / counts
     # Diagonal entries are divided by what was observed of their column.
     scale = 1.0 / np.sqrt(counts)
-    return origin + shift, products * scale[:, None] * scale
+    return origin + shift, total[1:] * scale[:, None] * scale
 
 
 def _shaped(name: str, value: ArrayLike | None, default: Array) -> Array:

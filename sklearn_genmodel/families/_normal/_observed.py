@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from sklearn_genmodel.families._all_rows import summed
 from sklearn_genmodel.families._arrays import TINY, Array
 
-__all__ = ["observed_medians", "observed_moments"]
+__all__ = ["observed_medians", "observed_moments", "overall_means", "overall_variances"]
 
 # No component sets out with less than this share of a column's variance.
 SMALLEST_SHARE = 1e-3
@@ -38,6 +41,50 @@ def observed_moments(X: Array, resp: Array) -> tuple[Array, Array]:
     total = _means(Y**2, seen, everything)[0]
     squares = np.where(_weights(seen, resp.T) > 0, _means(Y**2, seen, resp.T), total)
     return center + means, _bounded(squares - means**2, total)
+
+
+def overall_means(X: Any, sample_weight: Array | None) -> tuple[Array, Array]:
+    """Weighted means of what is observed in all rows, and its weight.
+
+    Parameters
+    ----------
+    X : ndarray, or a source with a shape and slices, of shape (n_samples, n_features)
+        NaN where a value is missing.
+    sample_weight : ndarray of shape (n_samples,) or None
+
+    Returns
+    -------
+    means, counts : ndarray of shape (n_features,)
+    """
+
+    def sums(rows: Array, weights: Array) -> Array:
+        seen = ~np.isnan(rows)
+        return np.stack([weights @ np.where(seen, rows, 0.0), weights @ seen])
+
+    totals, counts = summed(sums, X, sample_weight)
+    return totals / np.maximum(counts, TINY), counts
+
+
+def overall_variances(X: Any, sample_weight: Array | None) -> Array:
+    """Weighted variances of what is observed in all rows; 1 where those are 0.
+
+    Parameters
+    ----------
+    X : ndarray, or a source with a shape and slices, of shape (n_samples, n_features)
+        NaN where a value is missing.
+    sample_weight : ndarray of shape (n_samples,) or None
+
+    Returns
+    -------
+    variances : ndarray of shape (n_features,)
+    """
+    means, counts = overall_means(X, sample_weight)
+
+    def squares(rows: Array, weights: Array) -> Array:
+        return np.asarray(weights @ np.where(np.isnan(rows), 0.0, rows - means) ** 2)
+
+    variances = summed(squares, X, sample_weight) / np.maximum(counts, TINY)
+    return np.where(variances > 0.0, variances, 1.0)
 
 
 def observed_medians(X: Array, resp: Array) -> tuple[Array, Array]:

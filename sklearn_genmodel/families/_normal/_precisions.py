@@ -108,22 +108,19 @@ class StudentStats:
     versions: tuple[ScaledMoments, ...]
 
     def __add__(self, other: StudentStats) -> StudentStats:
-        pairs = list(zip(self.versions, other.versions, strict=False))
-        if not all(np.array_equal(mine.dof, theirs.dof) for mine, theirs in pairs):
-            # Statistics of other parameters, as in online EM: leaps would compare the two.
-            pairs = pairs[:1]
-        return StudentStats(tuple(mine + theirs for mine, theirs in pairs))
+        one, two = self.versions, other.versions
+        if not np.array_equal([version.dof for version in one], [version.dof for version in two]):
+            # Of other parameters, as in online EM: each leaps by what its own rows say.
+            one, two = (self.best(),), (other.best(),)
+        return StudentStats(tuple(a + b for a, b in zip(one, two, strict=True)))
 
     def __mul__(self, factor: float) -> StudentStats:
         return StudentStats(tuple(version * factor for version in self.versions))
 
-    def best(self, *, together: bool) -> ScaledMoments:
+    def best(self) -> ScaledMoments:
         """Statistics of every component at those degrees of freedom that suit it best.
 
-        Parameters
-        ----------
-        together : bool
-            Whether the choice is one for all components, as their moments are not apart.
+        Of components that are coupled, whose moments may not be apart, the choice is one for all.
 
         Returns
         -------
@@ -132,7 +129,7 @@ class StudentStats:
         best = self.versions[0]
         gains = np.stack([version.gains for version in self.versions])
         gains[0] = LEAST_GAIN * best.counts
-        if together:
+        if best.moments.structure.coupled:
             return self.versions[int(gains.sum(axis=1).argmax())]
         for choice, version in enumerate(self.versions[1:], start=1):
             best = best.with_components(version, gains.argmax(axis=0) == choice)
