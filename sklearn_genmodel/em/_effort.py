@@ -24,8 +24,8 @@ PASSES_PER_START, PASSES_PER_MOVE = 25, 40
 # Passes that one contender runs to its limit, unless they are more than half of all.
 MOST_POLISH, LEAST_POLISH = 300, 50
 # Searches, unless two agree; all but the first from so many times as many starts, which are cheaper
-# to make and differ more.
-MOST_ROUNDS, AGAIN = 3, 3
+# to make and differ more, unless the finalists of the first agree.
+MOST_ROUNDS, AGAIN = 2, 3
 # Rows on which starts compete: so many, or so many for each component and each of its columns.
 SAMPLE_ROWS, ROWS_PER_COMPONENT, ROWS_PER_COLUMN = 2500, 200, 8
 # Starts and moves on a sample, which may cost as much as so many passes over all the rows, or as

@@ -98,7 +98,7 @@ class Search:
         init : {"auto", "kmeans", "k-means++", "random"}
         effort : Effort
             Number of starts, of moves in a row that must fail before the best is taken for the
-            best, and of rounds of all that, from other starts, if no two agree on the best.
+            best, and of rounds of all that, from other starts, unless two agree on the best.
 
         Returns
         -------
@@ -108,8 +108,9 @@ class Search:
         data = self._embedded, self.rows.weights, self.n_components, self.rng
         starts = ((name, identity[labels]) for name, labels in partitions(init, *data))
         found, agreed = self._round(starts, effort)
-        best, again = max(found, key=self.rank), effort._replace(n_init=AGAIN * effort.n_init)
+        best = max(found, key=self.rank)
         for _ in range(1, effort.n_rounds):
+            again = effort if agreed else effort._replace(n_init=AGAIN * effort.n_init)
             more, _ = self._round(neighbourhoods(*data), again, best if agreed else None)
             found, own = [*found, *more], max(more, key=self.rank)
             if alike(own, best) or (agreed and self.rank(own) < self.rank(best)):

@@ -65,7 +65,7 @@ class EMMixture(NestedFamily, OnlineMixture, CallbackSupportMixin, MixtureDistri
         0 ... n_components - 1.
     n_init : int or "auto", default="auto"
         Number of starts. "auto" is 24, fewer (4 at least) where a pass is costly, 1 for an array;
-        with init="auto", on data that are not large, up to twice 72 more until two searches agree.
+        with init="auto", on data that are not large, 24 or 72 more of another kind.
     max_iter : int, default=500
         Largest number of passes of the chosen run. A pass is one E-step and one M-step.
     tol : float, default=1e-6
