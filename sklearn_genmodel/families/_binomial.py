@@ -14,7 +14,7 @@ from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._large_counts import LARGE_COUNT, CountColumns, half_deviance
 from sklearn_genmodel.families._numerics._special import HALF_LOG_2PI, stirling_remainder
-from sklearn_genmodel.families._prior import Prior
+from sklearn_genmodel.families._prior import Prior, prior_of_columns
 from sklearn_genmodel.families._support import COUNTS, Support
 
 __all__ = ["Binomial", "BinomialParams"]
@@ -159,9 +159,9 @@ class Binomial(CountColumns):
         return variances[:, :, None] * np.eye(variances.shape[1])
 
     def marginal(self, params: BinomialParams, columns: NDArray[np.intp]) -> tuple[Family, Any]:
-        """The same family with the parameters and the numbers of trials of these columns."""
+        """The same family with the prior, parameters and numbers of trials of these columns."""
         n_trials = np.broadcast_to(self._trials, params.probs.shape[1:])[columns]
-        kept = Binomial(tuple(int(n) for n in n_trials), self.prior)
+        kept = Binomial(tuple(int(n) for n in n_trials), prior_of_columns(self.prior, columns))
         return kept, map_params(lambda array: array[:, columns], params)
 
     def to_vector(self, params: BinomialParams, like: BinomialParams) -> Array:

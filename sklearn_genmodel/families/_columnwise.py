@@ -47,6 +47,10 @@ class ValuePrior:
         part = tuple(ValueWeights(v, self.strength * ones * share) for v, share in self.columns)
         return WeightedValues((part,), n_components)
 
+    def of_columns(self, columns: NDArray[np.intp]) -> ValuePrior:
+        """The prior of some of the columns."""
+        return ValuePrior(self.strength, tuple(self.columns[j] for j in columns))
+
 
 class ColumnwiseFamily(Family):
     """A family with log p(x) = sum_j log p_j(x_j), and no statistics of fixed size.
@@ -194,7 +198,7 @@ class ColumnwiseFamily(Family):
         stats = self.suffstats(np.asarray(X, dtype=np.float64), weights[:, None])
         columns = tuple(normalized(stats.column(j)) for j in range(X.shape[1]))
         prior = ValuePrior(float(self.prior), columns)
-        return type(self)(**{**self.get_params(deep=False), "prior": prior})
+        return self._with_prior(prior)
 
     def log_prior(self, params: Any) -> Array | float:
         """Log-likelihood of the pseudo-observations."""
@@ -217,12 +221,20 @@ class ColumnwiseFamily(Family):
         return 1 + self.cost * n_features
 
     def marginal(self, params: Any, columns: NDArray[np.intp]) -> tuple[Family, Any]:
-        """The same family with the parameters of these columns."""
-        return self, map_params(lambda array: array[:, columns], params)
+        """The same family with the prior and the parameters of these columns."""
+        return self._for_columns(columns), map_params(lambda array: array[:, columns], params)
 
     def conditional(self, params: Any, x: Array) -> tuple[Family, Any]:
         """The marginal distribution: the columns are independent."""
         return self.marginal(params, np.flatnonzero(np.isnan(x)))
+
+    def _for_columns(self, columns: NDArray[np.intp]) -> ColumnwiseFamily:
+        """The same family with the prior of some of the columns."""
+        known = isinstance(self.prior, ValuePrior)
+        return self._with_prior(self.prior.of_columns(columns)) if known else self
+
+    def _with_prior(self, prior: ValuePrior) -> ColumnwiseFamily:
+        return type(self)(**{**self.get_params(deep=False), "prior": prior})
 
     def _known_prior(self) -> ValuePrior | None:
         if self.prior is None or isinstance(self.prior, ValuePrior):

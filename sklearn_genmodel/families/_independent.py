@@ -12,7 +12,12 @@ from sklearn_genmodel.families._arrays import TINY, Accumulate, Array, Kernel, m
 from sklearn_genmodel.families._base import Family
 from sklearn_genmodel.families._constraints import Constraints, overwritten, tied_sums
 from sklearn_genmodel.families._numerics._blas import LEAST_TERMS, thin_product, wide_product
-from sklearn_genmodel.families._prior import Prior, known_prior, with_prior_at
+from sklearn_genmodel.families._prior import (
+    Prior,
+    known_prior,
+    prior_of_columns,
+    with_prior_at,
+)
 
 __all__ = ["IndependentColumns"]
 
@@ -223,8 +228,10 @@ class IndependentColumns(Family):
         return 1 + n_features * len(self.statistics(np.ones((1, 1))))
 
     def marginal(self, params: Any, columns: NDArray[np.intp]) -> tuple[Family, Any]:
-        """The same family with the parameters of these columns."""
-        return self, map_params(lambda array: array[:, columns], params)
+        """The same family with the prior and the parameters of these columns."""
+        prior = prior_of_columns(self.prior, columns)
+        known = self if prior is None else type(self)(**{**self.get_params(), "prior": prior})
+        return known, map_params(lambda array: array[:, columns], params)
 
     def conditional(self, params: Any, x: Array) -> tuple[Family, Any]:
         """The marginal distribution: the columns are independent."""

@@ -16,7 +16,7 @@ from sklearn_genmodel.families._large_counts import LARGE_COUNT, CountColumns, h
 from sklearn_genmodel.families._numerics._poisson_draws import poisson_draws
 from sklearn_genmodel.families._numerics._special import HALF_LOG_2PI, stirling_remainder
 from sklearn_genmodel.families._poisson_exposure import Exposure
-from sklearn_genmodel.families._prior import Prior
+from sklearn_genmodel.families._prior import Prior, prior_of_columns
 from sklearn_genmodel.families._support import COUNTS, Support
 
 __all__ = ["Poisson", "PoissonParams"]
@@ -220,7 +220,7 @@ class Poisson(CountColumns):
             )
         position = int(np.flatnonzero(columns == known.position)[0])
         rates = params.rates[:, known.counted(columns)]
-        return Poisson(self.prior, position), PoissonParams(rates)
+        return Poisson(prior_of_columns(self.prior, columns), position), PoissonParams(rates)
 
     def conditional(self, params: PoissonParams, x: Array) -> tuple[Family, Any]:
         """Poisson counts, with rates for the exposure of the row if there is one."""

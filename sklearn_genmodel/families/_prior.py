@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numbers
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sklearn_genmodel.families._arrays import Array
 
@@ -16,6 +17,7 @@ __all__ = [
     "Prior",
     "check_strength",
     "known_prior",
+    "prior_of_columns",
     "with_prior_at",
 ]
 
@@ -114,6 +116,26 @@ def known_prior(prior: Any) -> MeanPrior | None:
         f"prior={prior!r} depends on the data: use the family that for_rows(X, sample_weight, "
         "n_components) returns."
     )
+
+
+def prior_of_columns(prior: Any, columns: NDArray[np.intp]) -> Any:
+    """The prior of some of the columns, as it is or as the data have filled it in.
+
+    Parameters
+    ----------
+    prior : float, (float, means), MeanPrior or None
+    columns : ndarray of int
+        Positions of the columns that stay, in the order wanted.
+
+    Returns
+    -------
+    prior : float, (float, means), MeanPrior or None
+    """
+    if isinstance(prior, MeanPrior):
+        return replace(prior, means=prior.means[:, columns])
+    if isinstance(prior, tuple) and np.ndim(prior[1]) and np.shape(prior[1])[-1] > 1:
+        return prior[0], np.asarray(prior[1])[..., columns]
+    return prior
 
 
 def _resolved(prior: Any, means: Array) -> MeanPrior:

@@ -208,7 +208,8 @@ class ZeroInflated(ColumnwiseFamily):
         """These columns of the base, with the probabilities of their zeros."""
         base, own = self._base.marginal(params.base, columns)
         zero_probs = params.zero_probs[:, columns]
-        return type(self)(base, self.prior), ZeroInflatedParams(zero_probs, own)
+        prior = self._for_columns(columns).prior
+        return type(self)(base, prior), ZeroInflatedParams(zero_probs, own)
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Those of the base, and one more per component and column."""
