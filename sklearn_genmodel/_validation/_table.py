@@ -140,6 +140,10 @@ class Table:
             )
         return Table(source, self.names, self.positions)
 
+    def declares_levels(self, position: int) -> bool:
+        """Whether the type of a column says that it holds labels."""
+        return self._declared(position) is not None
+
     def _declared(self, position: int) -> tuple[Any, ...] | None:
         """Levels in the order that the type of a column declares."""
         return declared_levels(self.source, self._place(position)) if self.is_frame else None

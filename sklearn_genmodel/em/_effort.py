@@ -13,7 +13,7 @@ import numpy as np
 from sklearn_genmodel.em._rows import Rows
 from sklearn_genmodel.families import Family
 
-__all__ = ["AGAIN", "Effort", "effort", "larger_sample", "sample_size"]
+__all__ = ["Effort", "effort", "larger_sample", "sample_size"]
 
 AUTO_STARTS, FEWEST_STARTS = 24, 4
 MOVES_PER_COMPONENT, MOST_MOVES = 30, 150
@@ -23,9 +23,8 @@ WORK = 4e9
 PASSES_PER_START, PASSES_PER_MOVE = 25, 40
 # Passes that one contender runs to its limit, unless they are more than half of all.
 MOST_POLISH, LEAST_POLISH = 300, 50
-# Searches, unless two agree; all but the first from so many times as many starts, which are cheaper
-# to make and differ more, unless the finalists of the first agree.
-MOST_ROUNDS, AGAIN = 2, 3
+# A second search is from so many times as many starts, which are cheaper to make and differ more.
+AGAIN = 3
 # Rows on which starts compete: so many, or so many for each component and each of its columns.
 SAMPLE_ROWS, ROWS_PER_COMPONENT, ROWS_PER_COLUMN = 2500, 200, 8
 # Starts and moves on a sample, which may cost as much as so many passes over all the rows, or as
@@ -39,15 +38,15 @@ LARGER_SHARE, MOST_LARGER_ROWS = 16, 100_000
 class Effort(NamedTuple):
     """Number of starts, of moves, and of moves if the best starts agree on an optimum.
 
-    ``n_polish`` is the largest number of passes of a run to its limit, ``n_rounds`` how often all
-    of it may be done from other starts.
+    ``n_polish`` is the largest number of passes of a run to its limit, ``n_again`` the number of
+    starts of a second search, where the best of the first do not agree; 0 if there is none.
     """
 
     n_init: int
     n_moves: int
     n_moves_if_alike: int
     n_polish: int = MOST_POLISH
-    n_rounds: int = 1
+    n_again: int = 0
 
 
 def effort(family: Family, sample: Rows, n_components: int, n_rows: int) -> Effort:
@@ -80,11 +79,9 @@ def effort(family: Family, sample: Rows, n_components: int, n_rows: int) -> Effo
         # the data than its starts do.
         n_moves = 0
     n_polish = int(np.clip(n_passes / 2, LEAST_POLISH, MOST_POLISH))
-    n_rounds = 1
-    if len(sample) == n_rows:
-        one = AGAIN * n_init * PASSES_PER_START + n_moves * PASSES_PER_MOVE
-        n_rounds = int(np.clip(n_passes / one, 1, MOST_ROUNDS))
-    return Effort(int(n_init), n_moves, min(n_moves, if_alike), n_polish, n_rounds)
+    one = AGAIN * n_init * PASSES_PER_START + n_moves * PASSES_PER_MOVE
+    n_again = AGAIN * int(n_init) if len(sample) == n_rows and n_passes > 2 * one else 0
+    return Effort(int(n_init), n_moves, min(n_moves, if_alike), n_polish, n_again)
 
 
 def sample_size(rows: Rows, n_components: int) -> int:

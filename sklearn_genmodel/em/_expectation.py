@@ -29,8 +29,6 @@ Array = NDArray[np.float64]
 
 Kernel = Callable[[Any], tuple[Array, Callable[[Array], Any]]]
 
-TINY = float(np.finfo(np.float64).tiny)
-
 
 class Theta(NamedTuple):
     """All parameters of a mixture: ``weights`` (n_components,) and the family's ``params``."""
@@ -137,9 +135,9 @@ def log_joint(family: Family, theta: Theta) -> Kernel:
 
 def _weighted(kernel: Kernel, theta: Theta) -> Kernel:
     """A kernel whose densities are those of the components times their mixing weights."""
-    log_weights = np.log(np.maximum(theta.weights, TINY))[:, None]
-    # Not even a row that all others cannot explain is of a component that is not there.
-    log_weights[theta.weights == 0.0] = -np.inf
+    # Not even a row that all others cannot explain is of a component without weight.
+    with np.errstate(divide="ignore"):
+        log_weights = np.log(theta.weights)[:, None]
 
     def joint(prepared: Any) -> tuple[Array, Callable[[Array], Any]]:
         log_prob, accumulate = kernel(prepared)

@@ -222,12 +222,12 @@ def _contenders(search: Search, rows: Rows, compact: Rows, options: FitOptions) 
         return [Contender("all rows", theta)]
     sampled = len(search.rows) < len(compact)
     # By weight, so that a weight of 2 is a repeated row where large data are not merged, too.
-    n_rows = int(compact.total_weight) if sampled else len(compact)
+    n_rows = max(int(compact.total_weight), len(compact)) if sampled else len(compact)
     planned = effort(family, search.rows, n_components, n_rows)
     if options.n_init != "auto":
         planned = Effort(int(options.n_init), 0, 0, planned.n_polish)
     if init != "auto":
-        planned = planned._replace(n_moves=0, n_moves_if_alike=0, n_rounds=1)
+        planned = planned._replace(n_moves=0, n_moves_if_alike=0, n_again=0)
     contenders = search.run(init, planned)
     n_larger = min(larger_sample(n_rows), len(compact))
     if sampled and n_larger > len(search.rows):

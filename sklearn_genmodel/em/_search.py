@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sklearn_genmodel.em._contender import Contender, alike, has_twins, raised
 from sklearn_genmodel.em._contender_runs import ContenderRuns
-from sklearn_genmodel.em._effort import AGAIN, Effort
+from sklearn_genmodel.em._effort import Effort
 from sklearn_genmodel.em._expectation import Theta
 from sklearn_genmodel.em._init import (
     agreeing_order,
@@ -98,7 +98,7 @@ class Search:
         init : {"auto", "kmeans", "k-means++", "random"}
         effort : Effort
             Number of starts, of moves in a row that must fail before the best is taken for the
-            best, and of rounds of all that, from other starts, unless two agree on the best.
+            best, and of starts of a second search.
 
         Returns
         -------
@@ -108,14 +108,10 @@ class Search:
         data = self._embedded, self.rows.weights, self.n_components, self.rng
         starts = ((name, identity[labels]) for name, labels in partitions(init, *data))
         found, agreed = self._round(starts, effort)
-        best = max(found, key=self.rank)
-        for _ in range(1, effort.n_rounds):
-            again = effort if agreed else effort._replace(n_init=AGAIN * effort.n_init)
-            more, _ = self._round(neighbourhoods(*data), again, best if agreed else None)
-            found, own = [*found, *more], max(more, key=self.rank)
-            if alike(own, best) or (agreed and self.rank(own) < self.rank(best)):
-                break
-            best, agreed = max(best, own, key=self.rank), False
+        if effort.n_again:
+            best = max(found, key=self.rank)
+            again = effort if agreed else effort._replace(n_init=effort.n_again)
+            found += self._round(neighbourhoods(*data), again, best if agreed else None)[0]
         return sorted(found, key=self.rank, reverse=True)
 
     def _round(

@@ -113,7 +113,10 @@ def inferred_groups(X: Any) -> tuple[list[tuple[str, str, list[Any]]], list[str]
     refuse_times(X)
     check_names(X)
     table = Table(X, tuple(X.columns))
-    chosen = [_family(table.values(j), name) for j, name in enumerate(table.names)]
+    chosen = [
+        _family(table.values(j), name, labels=table.declares_levels(j))
+        for j, name in enumerate(table.names)
+    ]
     # A number would be read as a position.
     named = all(isinstance(name, str) for name in table.names)
     labels: list[Any] = list(table.names) if named else list(range(len(table.names)))
@@ -129,9 +132,13 @@ def inferred_groups(X: Any) -> tuple[list[tuple[str, str, list[Any]]], list[str]
     return groups, reasons
 
 
-def _family(values: NDArray[Any], name: Any) -> tuple[str, str]:
-    """Name of a family for the values of a column, and why."""
+def _family(values: NDArray[Any], name: Any, *, labels: bool) -> tuple[str, str]:
+    """Name of a family for the values of a column, whose type may say so, and why."""
     refuse_time_values(values, repr(name))
+    if labels:
+        values = values[~np.isnan(values)] if values.dtype.kind == "f" else values
+        seen = [value for value in values.tolist() if value is not None]
+        return _family_of_labels(seen, len(values), name)
     if values.dtype == object:
         seen = [value for value in values.tolist() if value is not None]
         if not all(map(_is_number, seen)) or not seen:

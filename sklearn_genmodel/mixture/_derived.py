@@ -158,7 +158,8 @@ class DerivedMixtures:
             return self.weights_
         # Not the density of a row with gaps: not every family has one.
         family, params = self.family_.marginal(self.params_, known)
-        log_weights = np.log(np.maximum(self.weights_, np.finfo(np.float64).tiny))
+        with np.errstate(divide="ignore"):
+            log_weights = np.log(self.weights_)
         log_joint = family.log_prob(x[None, known], params)[0] + log_weights
         if np.isneginf(log_joint).all():
             return np.zeros_like(self.weights_)

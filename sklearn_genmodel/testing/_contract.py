@@ -90,7 +90,8 @@ def check_family(family: Family, params: Any, *, random_state: int = 0) -> None:
     check_kernel(family, params, X, resp)
     check_components_apart(family, X, resp)
     check_empty_component(family, X, resp)
-    check_maximum(family, X, resp, rng)
+    # Estimates of all components near those given.
+    check_maximum(family, params, X, 0.1 * resp + 0.9 * np.eye(n_components)[labels], rng)
     check_bound_rises(family, X, resp)
     check_missing_estimates(family, X, resp)
     check_n_parameters(family, params, X, resp, rng)

@@ -103,14 +103,19 @@ def check_empty_component(family: Family, X: Array, resp: Array) -> None:
     assert all(finite), f"parameters of a component without weight must be numbers: {params}"
 
 
-def check_maximum(family: Family, X: Array, resp: Array, rng: np.random.Generator) -> None:
-    """No neighbour of the weighted maximum-likelihood estimate does better."""
+def check_maximum(
+    family: Family, params: Any, X: Array, resp: Array, rng: np.random.Generator
+) -> None:
+    """Neither neighbours of the weighted maximum-likelihood estimate do better, nor the truth."""
 
     def expected(params: Any) -> float:
         weighted = np.where(resp > 0, resp * family.log_prob(X, params), 0.0)
         return float(weighted.sum() + np.sum(family.log_prior(params)))
 
     best = expected(family.weighted_mle(X, resp))
+    assert expected(params) <= best + RTOL * abs(best), (
+        "m_step must maximise the weighted log-likelihood: the parameters passed in do better"
+    )
     for size in TILTS:
         tilt = np.exp(size * rng.standard_normal(resp.shape))
         # Of an estimate that is no maximum one of two opposite neighbours does better.

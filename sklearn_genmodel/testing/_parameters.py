@@ -95,6 +95,7 @@ def check_starts(family: Family, X: Array, resp: Array) -> None:
     Z = family.embed(X)
     assert np.ndim(Z) == 2, "embed must return rows of coordinates"
     assert len(Z) == len(X), "embed must return as many rows as it is given"
+    assert np.isfinite(Z).all(), "embed must return numbers for rows without gaps"
     params, pooled = family.weighted_mle(X, resp), family.pooled(X, np.ones(len(X)))
     flags = family.degenerate(params, resp.sum(axis=0), pooled)
     assert not np.any(flags), "degenerate must spare components that are fitted to many rows"

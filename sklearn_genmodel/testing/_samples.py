@@ -17,6 +17,8 @@ __all__ = ["check_distribution", "check_samples"]
 
 # How far from the middle, in units of the spread, bodies of densities go.
 WIDTHS = 50.0
+# And how far beyond the samples one ends that is cut off.
+CUT_OFF = 1e-2
 
 
 def check_samples(family: Family, params: Any, X: Array, labels: NDArray[np.intp]) -> None:
@@ -92,7 +94,7 @@ def _mass_and_negentropy(family: Family, params: Any, k: int, X: Array) -> tuple
         )
         log_prob = log_density(np.arange(np.ceil(low), np.floor(high) + 1.0))
         return float(np.exp(log_prob).sum()), float(terms(log_prob).sum())
-    low, *inner, high = _edges(support, X)
+    low, *inner, high = np.unique([*_edges(support, X), *_cuts(log_density, support, X)])
     unit = float(np.ptp(np.quantile(X, [0.1, 0.9]))) or 1.0
     # Infinite ends are mapped to finite ones as if the unit were 1.
     sides = list(pairwise((np.array([low, *inner, high]) - center) / unit))
@@ -110,6 +112,16 @@ def _mass_and_negentropy(family: Family, params: Any, k: int, X: Array) -> tuple
         return unit * sum(parts)
 
     return integral(np.exp, 1e-9), integral(terms, 1e-4)
+
+
+def _cuts(log_density: Any, support: Support, X: Array) -> list[float]:
+    """Points about the end of a density that is 0 from there on, next to the last sample."""
+    step = CUT_OFF * float(np.ptp(X))
+    cuts: list[float] = []
+    for sample, beyond in ((X.min(), X.min() - step), (X.max(), X.max() + step)):
+        if support.low < beyond < support.high and np.isneginf(log_density(beyond)).all():
+            cuts += [float(sample), float(beyond)]
+    return cuts
 
 
 def _edges(support: Support, X: Array) -> Array:

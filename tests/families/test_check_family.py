@@ -17,6 +17,8 @@ from sklearn_genmodel.families import (
     ScipyParams,
     StudentT,
     StudentTParams,
+    Uniform,
+    UniformParams,
 )
 from sklearn_genmodel.testing import check_family
 
@@ -176,6 +178,16 @@ class IgnoredPrior(Poisson):
         return -5.0 * params.rates.sum(axis=1)
 
 
+class ClippedRates(Poisson):
+    def m_step(self, stats):
+        return PoissonParams(np.maximum(super().m_step(stats).rates, 2.0))
+
+
+class EmbedsNaN(Normal):
+    def embed(self, X):
+        return np.full_like(X, np.nan)
+
+
 class LogisticByMoments(Normal):
     """The mean and the variance are those of the rows, which is no maximum."""
 
@@ -235,6 +247,8 @@ WRONG = {
     "state": (Remembers(), TWO, "store nothing in the family"),
     "more held": (HoldsMore(), TWO, "nothing else: cache"),
     "embed": (EmbedsLess(), TWO, "embed must return as many rows"),
+    "embed NaN": (EmbedsNaN(), TWO, "embed must return numbers"),
+    "clipped rates": (ClippedRates(), RATES, "the parameters passed in do better"),
     "degenerate": (AllDegenerate(), TWO, "degenerate must spare"),
     "too many": (TooMany(), TWO, "hold 8 numbers"),
     "too few": (TooFew(), TWO, "returns 4, but more"),
@@ -260,6 +274,7 @@ def test_what_is_wrong_is_named(name, seed):
 
 
 HEAVY = {
+    "cut off": (Uniform(), UniformParams(np.array([[0.0], [5.0]]), np.array([[1.0], [6.0]]))),
     "cauchy": (ScipyFamily("cauchy"), ScipyParams(np.array([[[0.0, 1.0]], [[2.0, 3.0]]]))),
     "pareto": (
         ScipyFamily("pareto", {"loc": 0.0, "scale": 1.0}),
@@ -282,5 +297,5 @@ HEAVY = {
 
 @pytest.mark.parametrize("name", HEAVY)
 @pytest.mark.parametrize("seed", range(3))
-def test_heavy_tails_pass(name, seed):
+def test_heavy_tails_and_none_pass(name, seed):
     check_family(*HEAVY[name], random_state=seed)

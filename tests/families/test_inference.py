@@ -134,3 +134,10 @@ def test_rounding_is_not_told(capsys):
     printed = capsys.readouterr().out
     assert "equal values" not in printed
     assert told(RNG.normal(size=8).round(1), capsys)[1] == "real numbers"
+
+
+def test_numbers_whose_type_says_labels_are_labels(capsys):
+    codes = pd.Series(pd.Categorical(RNG.choice([1, 2, 5], 60)))
+    assert told(codes, capsys) == ("categorical", "3 labels")
+    codes[3] = None
+    assert told(codes, capsys) == ("categorical", "3 labels")

@@ -131,6 +131,9 @@ def test_a_row_far_from_all_is_not_of_a_component_without_weight():
     mixture = EMMixture.from_params("gaussian", [1.0, 0.0], params)
     assert_array_equal(mixture.predict_proba([[100.0]]), [[1.0, 0.0]])
     assert_allclose(mixture.score_samples([[100.0]]), stats.norm.logpdf([100.0]))
+    plane = GaussianParams([[0.0, 0.0], [100.0, 100.0]], [np.eye(2)] * 2)
+    given = EMMixture.from_params("gaussian", [1.0, 0.0], plane).conditional({0: 100.0})
+    assert_array_equal(given.weights_, [1.0, 0.0])
 
 
 def test_sample_moments(case):
