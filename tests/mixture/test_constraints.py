@@ -317,5 +317,5 @@ def test_tied_columns_are_one_column_of_all_their_values(family):
 def test_fixed_covariances_are_symmetric():
     X = np.random.default_rng(0).normal(size=(40, 2))
     fixed = {"covariances": [[[1.0, 0.5], [0.0, 1.0]]]}
-    with pytest.raises(ValueError, match="must be symmetric"):
+    with pytest.raises(ValueError, match=r"fixed\['covariances'\] must be symmetric"):
         EMMixture(1, fixed=fixed).fit(X)
