@@ -292,3 +292,12 @@ def test_the_mean_total_of_rows_of_counts_is_weighted():
     X = np.array([[1.0, 3.0], [5.0, 15.0]])
     mixture = EMMixture(1, family="multinomial").fit(X, sample_weight=[3.0, 1.0])
     assert_allclose(mixture.mean().sum(), (3 * 4 + 20) / 4)
+
+
+def test_rows_of_counts_lie_by_hellingers_distance():
+    """Half the squared distance is 1 - sum_j sqrt(p_j q_j), of rows of any total."""
+    X = np.array([[1.0, 3.0], [25.0, 75.0], [4.0, 0.0], [0.0, 0.0]])
+    Z = Multinomial().embed(X)
+    distances = 0.5 * ((Z[:, None] - Z[None]) ** 2).sum(axis=2)
+    np.testing.assert_allclose(distances[0, :3], [0.0, 0.0, 0.5], atol=1e-15)
+    np.testing.assert_array_equal(Z[3], 0.0)

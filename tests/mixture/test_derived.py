@@ -1,11 +1,12 @@
 """Mixtures from parameters, and over some of the columns of another."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_genmodel import EMMixture
-from sklearn_genmodel.families import GaussianParams, PoissonParams
+from sklearn_genmodel.families import GaussianParams, PoissonParams, Uniform, UniformParams
 
 
 def test_parts_of_a_mixture_draw_as_it_does():
@@ -59,3 +60,29 @@ def test_weights_that_sum_to_1_but_for_rounding_are_made_to():
     for mixture in (made, held):
         assert_allclose(mixture.weights_.sum(), 1.0, rtol=1e-14)
         mixture.sample(3, random_state=0)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [slice(1, None), np.array([False, True, True]), [False, True, True], slice("b", "c")],
+    ids=["slice", "mask", "list of bools", "slice of names"],
+)
+def test_columns_are_chosen_by_slices_and_masks(columns):
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=list("abc"))
+    part = EMMixture(1).fit(X).marginal(columns)
+    assert_array_equal(part.feature_names_in_, ["b", "c"])
+    assert_allclose(part.mean(), X[["b", "c"]].mean(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("columns", [[True, False], slice("a", "b"), 1.5])
+def test_columns_that_are_none_are_refused(columns):
+    mixture = EMMixture(1).fit(np.random.default_rng(0).normal(size=(60, 3)))
+    with pytest.raises(ValueError, match="are no columns of the fit"):
+        mixture.marginal(columns)
+
+
+def test_values_that_no_component_has_have_no_conditional():
+    params = UniformParams(np.zeros((2, 2)), np.ones((2, 2)))
+    mixture = EMMixture.from_params(Uniform(), [0.5, 0.5], params)
+    with pytest.raises(ValueError, match="is impossible under every component"):
+        mixture.conditional({0: 7.0})
