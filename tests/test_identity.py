@@ -128,3 +128,13 @@ def test_values_count_and_not_their_types(one, other):
 def test_other_values_are_not_alike(one, other):
     assert not alike(one, other)
     assert not alike(other, one)
+
+
+def test_functions_that_call_others_are_others():
+    logs, powers, same = (
+        (lambda x: np.log(x) + 1),
+        (lambda x: np.exp(x) + 1),
+        lambda x: np.log(x) + 1,
+    )
+    assert identity(logs) != identity(powers)
+    assert identity(logs) == identity(same)

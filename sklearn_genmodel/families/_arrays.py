@@ -20,7 +20,6 @@ __all__ = [
     "Shortened",
     "WeightedRows",
     "map_params",
-    "same_params",
 ]
 
 Array = NDArray[np.float64]
@@ -56,22 +55,6 @@ def map_params(function: Callable[..., Any], *several: Any) -> Any:
         return function(*several)
     mapped = [map_params(function, *parts) for parts in zip(*several, strict=True)]
     return type(first)(*mapped) if hasattr(first, "_fields") else tuple(mapped)
-
-
-def same_params(one: Any, other: Any) -> bool:
-    """Whether all arrays of two sets of parameters are equal.
-
-    Parameters
-    ----------
-    one, other : ndarray or NamedTuple
-
-    Returns
-    -------
-    same : bool
-    """
-    if isinstance(one, tuple):
-        return all(map(same_params, one, other))
-    return np.array_equal(one, other)
 
 
 class Shortened(NamedTuple):

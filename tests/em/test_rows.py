@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_genmodel.em import Rows
+from sklearn_genmodel.em import Rows, fingerprint
 
 
 @pytest.mark.parametrize("width", [0, 1, 33, 833, 5000])
@@ -23,3 +23,9 @@ def test_rows_that_are_left_over_make_no_short_block(n_rows, width):
         for block in chunk
     ]
     assert min(lengths) > 0.8 * max(lengths)
+
+
+def test_zero_of_either_sign_is_one_value_in_a_fingerprint():
+    assert fingerprint(Rows(np.array([[0.0], [1.0]]))) == fingerprint(
+        Rows(np.array([[-0.0], [1.0]]))
+    )

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn.datasets import load_iris, load_wine
 from sklearn.preprocessing import scale
 
+from sklearn_genmodel import EMMixture
 from sklearn_genmodel.em import Theta
 from sklearn_genmodel.em._contender_runs import ContenderRuns
 from sklearn_genmodel.em._m_step import MStep
@@ -154,3 +156,22 @@ def test_what_cannot_be_side_by_side_says_so(family):
 def test_components_without_anything_in_common_are_side_by_side_as_they_are():
     for family in (Gaussian(), Poisson(), StudentT()):
         assert family.side_by_side(7) is family
+
+
+class FragileRuns(Poisson):
+    """Breaks where runs of several starts share a pass, not where starts are made together."""
+
+    def kernel(self, params):
+        linear = super().kernel(params)
+        several = len(params.rates) > 2 and np.ptp(params.rates) > 0.0
+        if several:
+            raise FloatingPointError("too many")
+        return linear
+
+
+def test_starts_that_break_together_are_run_one_by_one():
+    counts = np.random.default_rng(0).poisson(np.repeat([2.0, 20.0], 60))[:, None]
+    init = {"n_init": 8, "init": "random", "random_state": 0}
+    robust = EMMixture(2, family="poisson", **init).fit(counts)
+    fragile = EMMixture(2, family=FragileRuns(), **init).fit(counts)
+    assert_allclose(fragile.params_.rates, robust.params_.rates, rtol=1e-6)

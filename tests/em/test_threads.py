@@ -48,3 +48,9 @@ def test_starts_by_kmeans_share_no_loops_among_threads(monkeypatch):
         assert threads_of("openmp") == before
     assert seen
     assert all(set(threads) == {1} for threads in seen)
+
+
+def test_threads_treat_floating_point_errors_as_their_caller_does():
+    with np.errstate(divide="raise", over="ignore"), row_threads(2) as mapper:
+        states = list(mapper(lambda _: np.geterr(), range(8)))
+    assert {(state["divide"], state["over"]) for state in states} == {("raise", "ignore")}

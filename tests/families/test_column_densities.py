@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import integrate, stats
+from scipy.stats import norm
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_genmodel import EMMixture
-from sklearn_genmodel.families import Dirichlet, Poisson, PoissonParams, ScipyFamily, Weibull
+from sklearn_genmodel.families import (
+    CustomFamily,
+    Dirichlet,
+    Poisson,
+    PoissonParams,
+    ScipyFamily,
+    Weibull,
+)
 from sklearn_genmodel.families._beta import Beta, BetaParams
 from sklearn_genmodel.families._binomial import Binomial, BinomialParams
 from sklearn_genmodel.families._exponential import Exponential, ExponentialParams
@@ -241,3 +249,24 @@ def test_large_counts_that_hardly_differ(family):
     expected = np.log(density).mean() - 0.5 * np.log(size)
     assert_allclose(mixture.lower_bound_, expected, atol=1e-5)
     assert_allclose(np.sort(means[:, 0]) / np.sqrt(size), [0.0, 5.0], atol=0.25)
+
+
+def test_a_component_of_ones_own_without_rows_is_fitted_to_all():
+    family = CustomFamily(
+        lambda X, theta: norm.logpdf(X[:, 0], *theta),
+        lambda theta: theta[:1],
+        2,
+        weighted_mle=lambda X, w: [np.average(X[:, 0], weights=w), 1.0],
+    )
+    X = np.arange(6.0)[:, None]
+    resp = np.column_stack([np.ones(6), np.zeros(6)])
+    found = family.m_step(family.suffstats(X, resp)).theta
+    assert_allclose(found, [[2.5, 1.0], [2.5, 1.0]])
+
+
+def test_draws_of_small_shapes_are_above_0():
+    params = GammaParams(np.full((1, 1), 1e-3), np.ones((1, 1)))
+    mixture = EMMixture.from_params("gamma", [1.0], params)
+    X, _ = mixture.sample(2000, random_state=0)
+    assert X.min() > 0.0
+    assert np.isfinite(mixture.score_samples(X)).all()

@@ -4,10 +4,12 @@ import warnings
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import brentq, minimize, minimize_scalar
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_genmodel import EMMixture
+from sklearn_genmodel.families import Beta, Columns, GaussianParams, ScipyFamily, Uniform
 from sklearn_genmodel.families._covariances._decompositions import lifted_at_equal_volume
 from sklearn_genmodel.families._covariances._singular import thinnest
 from sklearn_genmodel.families._covariances._structures import structure_of
@@ -117,3 +119,54 @@ def test_thickness_in_units_of_next_to_nothing_is_a_number():
         found = thinnest(matrices, np.diag([4.0, 1e-320]))
     assert found[0] == pytest.approx(0.25)
     assert np.isfinite(found).all()
+
+
+def test_a_prior_keeps_narrow_shares_from_being_degenerate():
+    X = 0.5 + 1e-9 * np.random.default_rng(0).normal(size=(40, 1))
+    EMMixture(1, family=Beta(prior=1.0)).fit(X)
+    with pytest.warns(UserWarning, match="degenerate"):
+        EMMixture(1, family=Beta()).fit(X)
+
+
+@pytest.mark.filterwarnings("ignore:Every start ended with a degenerate")
+@pytest.mark.parametrize("in_groups", [False, True])
+def test_the_floor_beside_another_family_is_a_share_of_all_the_data(in_groups):
+    """Of a component on equal rows its own share of the data says nothing."""
+    X = np.concatenate([np.zeros(60), np.linspace(-10.0, 10.0, 60)])[:, None]
+    families = [Gaussian(reg_covar=1e-4), Uniform()]
+    if in_groups:
+        families = [Columns([("x", family, [0])]) for family in families]
+    init = np.repeat([0, 1], 60)
+    mixture = EMMixture(2, family=families, init=init, tol=1e-12, max_iter=200).fit(X)
+    (variance, _) = mixture.component_covariances()
+    assert_allclose(variance, [[1e-4 * X.var()]], rtol=1e-6)
+
+
+def test_components_on_few_rows_are_degenerate():
+    """Three points of a plane determine a normal distribution, whatever they look like."""
+    family, pooled = Gaussian(), GaussianParams(np.zeros((1, 2)), np.eye(2)[None])
+    params = GaussianParams(np.zeros((2, 2)), np.repeat(np.eye(2)[None], 2, axis=0))
+    assert_array_equal(family.degenerate(params, np.array([3.0, 97.0]), pooled), [True, False])
+    assert_array_equal(family.degenerate(params, np.array([10.0, 90.0]), pooled), [False, False])
+
+
+def test_thin_components_are_by_chance_on_few_rows_only():
+    family, pooled = Gaussian(), GaussianParams(np.zeros((1, 2)), np.eye(2)[None])
+    thin = GaussianParams(np.zeros((2, 2)), np.array([np.diag([1.0, 1e-4]), np.eye(2)]))
+    assert_array_equal(family.degenerate(thin, np.array([6.0, 994.0]), pooled), [True, False])
+    assert_array_equal(family.degenerate(thin, np.array([500.0, 500.0]), pooled), [False, False])
+
+
+@pytest.mark.parametrize("family", ["gaussian", "gamma", "laplace"])
+def test_all_rows_are_no_spike_however_few(family):
+    """Warnings are errors here."""
+    X = np.array([[1.0, 2.0], [2.0, 3.5], [4.0, 1.0]])
+    EMMixture(1, family=family).fit(X)
+
+
+@pytest.mark.filterwarnings("ignore:Every start ended with a degenerate")
+def test_a_scale_does_not_vanish_on_equal_values():
+    X = np.concatenate([np.zeros(40), np.linspace(5.0, 6.0, 40)])[:, None]
+    init = np.repeat([0, 1], 40)
+    mixture = EMMixture(2, family=ScipyFamily("norm"), init=init, max_iter=60).fit(X)
+    assert mixture.component_covariances().min() >= 1e-18 * X.var()

@@ -145,3 +145,15 @@ def test_a_prior_that_the_data_have_not_filled_in_says_so():
         Gaussian(prior="default").weighted_mle(np.eye(3), np.ones((3, 1)))
     with pytest.raises(ValueError, match="prior must be"):
         Gaussian(prior=0.5).for_rows(np.eye(3), None, 1)
+
+
+@pytest.mark.parametrize("covariance_type", ["tied_diag", "tied_spherical"])
+def test_densities_far_from_the_origin_lose_no_digits(covariance_type):
+    """Components far apart, next to their deviations: about their own means nothing cancels."""
+    means = np.array([[1e9, -1e9], [-1e9, 1e9]])
+    variances = np.array([1e-4, 4e-4]) if covariance_type == "tied_diag" else np.array(1e-4)
+    X = means.repeat(20, axis=0) + np.random.default_rng(0).normal(size=(40, 2)) / 64.0
+    found = Gaussian(covariance_type).log_prob(X, GaussianParams(means, variances))
+    for k, mean in enumerate(means):
+        expected = stats.norm(mean, np.sqrt(variances)).logpdf(X).sum(axis=1)
+        np.testing.assert_allclose(found[:, k], expected, rtol=1e-10)

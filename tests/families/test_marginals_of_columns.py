@@ -73,3 +73,10 @@ def test_the_prior_of_rates_per_exposure_goes_with_their_columns():
     mixture = EMMixture(1, family=Poisson(prior=STRENGTH, exposure=1)).fit(rows)
     refitted = mixture.marginal([2, 1]).fit(rows[:, [2, 1]])
     assert_allclose(refitted.params_.rates, [[rows[:, 2].sum() / exposures.sum()]], rtol=1e-10)
+
+
+def test_counts_have_no_conditional_without_their_exposure():
+    X = np.column_stack([np.full(50, 2.0), np.random.default_rng(0).poisson([4.0, 6.0], (50, 2))])
+    mixture = EMMixture(1, family=Poisson(exposure=0)).fit(X)
+    with pytest.raises(ValueError, match="exposure"):
+        mixture.conditional({1: 3})

@@ -4,8 +4,11 @@ import copy
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from scipy import stats
 
+from sklearn_genmodel import EMMixture
+from sklearn_genmodel.families import Gaussian
 from sklearn_genmodel.families._covariances._structures import structure_of
 from sklearn_genmodel.families._gaussian import GaussianParams
 from sklearn_genmodel.families._normal._moments import gaussian_kernel
@@ -181,3 +184,17 @@ def test_what_makes_no_prior_is_refused(arguments, message):
     X, _ = rows()
     with pytest.raises(ValueError, match=message):
         NormalInverseWishart(**arguments).resolved(X, None, 2, structure_of("full"))
+
+
+def test_a_scale_of_a_prior_is_symmetric():
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    family = Gaussian(prior=NormalInverseWishart(scale=[[1.0, 0.5], [0.0, 1.0]]))
+    with pytest.raises(ValueError, match="positive definite"):
+        EMMixture(1, family=family).fit(X)
+
+
+def test_a_marginal_is_fitted_as_a_mixture_of_its_columns_is():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    mixture = EMMixture(1, family=Gaussian(prior="default")).fit(X)
+    refitted = mixture.marginal([1]).fit(X[:, [1]])
+    assert_allclose(refitted.mean(), X[:, 1].mean(), rtol=0.05, atol=1e-2)

@@ -122,3 +122,10 @@ def test_a_value_is_held_against_the_narrowest_support(families, value, what):
     mixture = EMMixture(len(families), family=families)
     with pytest.raises(ValueError, match=what):
         mixture.fit([[value], [2.0], [7.0]])
+
+
+@pytest.mark.parametrize("families", [["exponential", "gaussian"], ["gaussian", "exponential"]])
+def test_values_too_small_for_one_of_the_families_are_refused(families):
+    X = 1e-145 * np.arange(1.0, 30.0)[:, None]
+    with pytest.raises(ValueError, match="rescale the column"):
+        EMMixture(2, family=families).fit(X)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 from scipy import optimize, stats
 
 from sklearn_genmodel import EMMixture
@@ -266,3 +267,23 @@ def test_old_faithful():
     assert (np.diff(mixture.lower_bounds_) >= 0).all()
     labels = mixture.predict(X)
     assert 0.3 < labels.mean() < 0.4
+
+
+@pytest.mark.parametrize("dof", [4.0, "estimated"])
+def test_rows_with_nothing_observed_say_nothing_of_heavy_tails(dof):
+    X = np.random.default_rng(0).standard_t(4.0, (200, 2))
+    holed = np.vstack([X, np.full((50, 2), np.nan)])
+    plain, other = (EMMixture(1, family=StudentT(dof=dof), tol=1e-10).fit(Y) for Y in (X, holed))
+    for mine, theirs in zip(plain.params_, other.params_, strict=True):
+        assert_allclose(theirs, mine, rtol=1e-5, atol=1e-8)
+
+
+def test_a_conditional_of_fixed_degrees_of_freedom_has_others():
+    """nu + the number of columns given: what was fixed is so no longer."""
+    X = np.random.default_rng(0).standard_t(4.0, (100, 2))
+    mixture = EMMixture(1, family=StudentT(dof=4.0)).fit(X)
+    given = mixture.conditional({0: 1.0})
+    assert_allclose(given.params_.dof, [5.0])
+    assert given.n_parameters() == 3
+    refitted = EMMixture(1, family=given.family_, warm_start=True)
+    assert refitted.family.dof == "estimated"

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 from scipy import stats
 
 from sklearn_genmodel import EMMixture
@@ -77,3 +78,13 @@ def test_a_row_out_of_a_box_needs_another_component():
     forbidden[7] = 1.0, 0.0
     with pytest.raises(ValueError, match=r"holds 9 in row 7, .* from 0 to 5, .* component 0"):
         mixture.fit(X, resp_prior=forbidden)
+
+
+def test_uniform_range():
+    """A row that a component could have counts, though rounding may leave it no weight."""
+    family = Uniform()
+    X = np.arange(5.0)[:, None]
+    first = family.m_step(family.suffstats(X, np.ones((5, 1))))
+    resp = np.array([0.0, 1, 1, 1, 0])[:, None]
+    again = family.m_step(family.suffstats(X, resp, first))
+    assert_allclose(again.highs, 4.0)

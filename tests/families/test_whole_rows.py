@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 from scipy import optimize, stats
 from sklearn.base import clone
 
@@ -285,3 +286,18 @@ def test_exposures_must_be_positive():
     X[5, 1] = 0.0
     with pytest.raises(ValueError, match="Column 1 holds 0 in row 5, which is not an exposure"):
         EMMixture(1, family=Poisson(exposure=1)).fit(X)
+
+
+def test_the_mean_total_of_rows_of_counts_is_weighted():
+    X = np.array([[1.0, 3.0], [5.0, 15.0]])
+    mixture = EMMixture(1, family="multinomial").fit(X, sample_weight=[3.0, 1.0])
+    assert_allclose(mixture.mean().sum(), (3 * 4 + 20) / 4)
+
+
+def test_rows_of_counts_lie_by_hellingers_distance():
+    """Half the squared distance is 1 - sum_j sqrt(p_j q_j), of rows of any total."""
+    X = np.array([[1.0, 3.0], [25.0, 75.0], [4.0, 0.0], [0.0, 0.0]])
+    Z = Multinomial().embed(X)
+    distances = 0.5 * ((Z[:, None] - Z[None]) ** 2).sum(axis=2)
+    np.testing.assert_allclose(distances[0, :3], [0.0, 0.0, 0.5], atol=1e-15)
+    np.testing.assert_array_equal(Z[3], 0.0)

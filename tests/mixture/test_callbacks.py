@@ -156,3 +156,24 @@ def test_without_callbacks_in_scikit_learn(monkeypatch):
     assert Old().set_callbacks().fit() is False
     with pytest.raises(NotImplementedError, match=r"scikit-learn 1\.9"):
         Old().set_callbacks(Recorder())
+
+
+def test_a_fit_that_a_callback_stops_is_not_told_to_go_on():
+    pytest.importorskip("sklearn.callback")
+
+    class Stop:
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context, **kwargs):
+            pass
+
+        def on_fit_task_end(self, estimator, context, **kwargs):
+            return True
+
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    mixture = EMMixture(2, random_state=0).set_callbacks(Stop()).fit(X)
+    assert not mixture.converged_

@@ -174,3 +174,24 @@ def test_a_fit_goes_on_where_nothing_can_be_saved(tmp_path):
             mixture.fit(X)
         assert len(warned) == 1
         assert mixture.lower_bound_ == expected
+
+
+class Counting(Checkpoint):
+    n_saved = 0
+
+    def _replace(self, content):
+        self.n_saved += 1
+        super()._replace(content)
+
+
+def test_checkpoints_are_written_every_so_often(tmp_path, monkeypatch):
+    """Neither at the first pass, nor at every pass once the first is written."""
+    clock = iter(np.arange(0.0, 1e6, 0.25))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    settings = {"n_init": 1, "tol": 0.0, "max_iter": 60, "random_state": 0}
+    rare, often = Counting(tmp_path / "rare", every=1e5), Counting(tmp_path / "often", every=5.0)
+    EMMixture(2, **settings).set_callbacks(rare).fit(X)
+    assert rare.n_saved == 0
+    EMMixture(2, **settings).set_callbacks(often).fit(X)
+    assert 1 <= often.n_saved <= 20

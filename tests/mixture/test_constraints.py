@@ -300,3 +300,22 @@ def test_a_list_of_families_holds_the_weights_only():
         EMMixture(2, family=families, fixed={"means": [[0.0], [1.0]]}).fit(X)
     mixture = EMMixture(2, family=families, fixed={"weights": [0.3, 0.7]}, n_init=2, random_state=0)
     assert_allclose(mixture.fit(X).weights_, [0.3, 0.7])
+
+
+@pytest.mark.parametrize("family", ["gamma", "log_normal", "beta", "inverse_gaussian"])
+def test_tied_columns_are_one_column_of_all_their_values(family):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.beta(2.0, 5.0, 200), rng.beta(8.0, 2.0, 200)])
+    one = EMMixture(1, family=family).fit(X.reshape(-1, 1))
+    names = one.params_._fields
+    tied = EMMixture(1, family=family, tied=dict.fromkeys(names, "columns")).fit(X)
+    for name in names:
+        expected = np.broadcast_to(getattr(one.params_, name), (1, 2))
+        assert_allclose(getattr(tied.params_, name), expected, rtol=1e-8)
+
+
+def test_fixed_covariances_are_symmetric():
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    fixed = {"covariances": [[[1.0, 0.5], [0.0, 1.0]]]}
+    with pytest.raises(ValueError, match=r"fixed\['covariances'\] must be symmetric"):
+        EMMixture(1, fixed=fixed).fit(X)

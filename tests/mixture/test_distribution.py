@@ -14,7 +14,10 @@ from sklearn_genmodel.families import (
     Gaussian,
     GaussianParams,
     PoissonParams,
+    Uniform,
+    UniformParams,
 )
+from sklearn_genmodel.variational import log_normalize
 
 RNG = np.random.default_rng(0)
 WEIGHTS = np.array([0.5, 0.2, 0.3])
@@ -269,3 +272,28 @@ def test_summary_of_many_columns_and_of_parameters_alone():
     summary = EMMixture.from_params("poisson", [1.0], params).summary()
     assert summary.startswith("EMMixture: 1 Poisson component, 12 parameters\n")
     assert summary.endswith("(and 4 more columns)")
+
+
+def test_what_underflows_in_scores_is_no_error():
+    mixture = EMMixture.from_params(
+        "gaussian", [0.5, 0.5], GaussianParams([[0.0], [1.0]], [[[1.0]]] * 2)
+    )
+    with np.errstate(all="raise"):
+        assert_allclose(mixture.predict_proba([[-720.0]]), [[1.0, 0.0]], atol=1e-300)
+
+
+def test_infinite_weight_zero_scores():
+    made = EMMixture.from_params(
+        Uniform(0.0, 1.0), [1.0], UniformParams(np.zeros((1, 1)), np.ones((1, 1)))
+    )
+    X = np.array([[0.5], [7.0]])
+    assert made.score(X, sample_weight=[1.0, 0.0]) == 0.0
+    assert_allclose(made.bic(X, sample_weight=[3.0, 0.0]), 0.0)
+
+
+def test_densities_that_no_number_holds():
+    for level in (-2000.0, 0.0, 2000.0):
+        joint = np.log([[0.25, 0.1], [0.75, 0.9]]) + level
+        evidence, posterior = log_normalize(joint)
+        assert_allclose(evidence, [level, level], atol=1e-12)
+        assert_allclose(posterior, [[0.25, 0.1], [0.75, 0.9]], rtol=1e-9)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
+from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_genmodel import EMMixture
@@ -223,3 +224,46 @@ def test_a_clean_fit_is_silent():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert fit(X).converged_
+
+
+@pytest.mark.parametrize("kind", ["rows of a map", "columns first"])
+def test_parts_and_other_orders_of_a_map_are_read_as_they_are(tmp_path, kind):
+    """What such a map shows is not what its file holds from its offset on."""
+    X = np.random.default_rng(0).normal([0.0, 5.0], size=(400, 2))
+    np.save(tmp_path / "X.npy", X if kind == "rows of a map" else np.asfortranarray(X))
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    if kind == "rows of a map":
+        mapped, X = mapped[100:], X[100:]
+    assert_allclose(EMMixture(1).fit(mapped).mean(), X.mean(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("n_components", "covariance_type"), [(1, "full"), (2, "tied")])
+def test_a_gap_in_one_block_of_many(n_components, covariance_type):
+    """The moments of all rows are known in the other blocks, and of no use."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100_000, 2)) + 4.0 * (rng.random(100_000) < 0.5)[:, None]
+    X[7, 1] = np.nan
+    family = Gaussian(covariance_type)
+    mixture = EMMixture(n_components, family=family, n_init=1, max_iter=5, tol=1.0).fit(X)
+    means, matrices = mixture.component_means(), mixture.component_covariances()
+    pairs = zip(means, matrices, strict=True)
+    terms = np.array([stats.multivariate_normal(mean, own).logpdf(X) for mean, own in pairs])
+    terms[:, 7] = stats.norm.logpdf(X[7, 0], means[:, 0], np.sqrt(matrices[:, 0, 0]))
+    expected = logsumexp(terms.T + np.log(mixture.weights_), axis=1).mean()
+    assert_allclose(mixture.lower_bound_, expected, rtol=1e-10)
+
+
+def test_a_column_that_varies_by_rounding_is_constant():
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    X[:, 1] = np.where(np.arange(40) % 2, 0.3, 0.1 + 0.2)
+    with pytest.raises(ValueError, match="Column 1 is constant"):
+        EMMixture(1).fit(X)
+
+
+def test_dependent_columns_of_a_group_are_called_by_their_places_in_the_table():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    X = np.column_stack([rng.poisson(3.0, 200), x, 2.0 * x])
+    family = Columns([("n", "poisson", [0]), ("body", Gaussian(), [1, 2])])
+    with pytest.warns(UserWarning, match="Columns 1, 2 are linearly dependent"):
+        EMMixture(1, family=family).fit(X)

@@ -263,3 +263,23 @@ def test_the_layout_of_the_data_changes_no_bit(family):
     assert_array_equal(one.lower_bounds_, other.lower_bounds_)
     assert_array_equal(one.score_samples(by_columns), other.score_samples(by_rows))
     assert_array_equal(by_rows, by_columns)
+
+
+def test_components_go_as_given_responsibilities_number_them():
+    X = np.repeat([[0.0], [0.5], [9.0], [9.5]], [5, 5, 40, 40], axis=0)
+    small_first = np.repeat([0, 1], [10, 80])
+    for init in (small_first, np.eye(2)[small_first]):
+        mixture = EMMixture(2, init=init).fit(X)
+        assert_allclose(mixture.component_means().ravel(), [0.25, 9.25], atol=1e-6)
+
+
+def test_a_fit_keeps_a_family_of_its_own():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    family = Gaussian()
+    fitted = EMMixture(1, family=family).fit(X)
+    made = EMMixture.from_params(family, [1.0], fitted.params_)
+    before = fitted.score(X)
+    family.set_params(covariance_type="diag", reg_covar=0.3)
+    for mixture in (fitted, made):
+        assert mixture.family_.covariance_type == "full"
+        assert mixture.score(X) == before

@@ -251,3 +251,21 @@ def test_the_summary_after_batches_tells_their_number():
     mixture.partial_fit(X[:50])
     assert mixture.summary().splitlines()[0].endswith("11 parameters, after 2 batches")
     assert "nats per row, converged" in mixture.fit(X).summary()
+
+
+def test_a_warm_start_with_other_bounds_goes_by_responsibilities():
+    """Levels and supports may change with the rows where the arguments do not."""
+    counts = np.repeat([[1.0], [2.0], [8.0], [9.0]], 10, axis=0)
+    mixture = EMMixture(2, family=Binomial("max"), warm_start=True, random_state=0).fit(counts)
+    more = np.vstack([counts, [[40.0]]])
+    warm = mixture.fit(more)
+    assert warm.family_.n_trials == (40,)
+    assert np.isfinite(warm.lower_bounds_[0])
+
+
+def test_a_loaded_mixture_does_not_go_on_as_another_model(tmp_path):
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    EMMixture(1).fit(X).save(tmp_path / "mixture")
+    loaded = EMMixture.load(tmp_path / "mixture").set_params(family__reg_covar=0.5)
+    with pytest.raises(ValueError, match="reg_covar"):
+        loaded.partial_fit(X)

@@ -173,3 +173,17 @@ def test_sparse_columns_are_sampled_as_such():
     assert list(drawn.dtypes) == list(sparse.dtypes)
     expected = EMMixture(1, family=Columns(groups)).fit(dense).sample(50, random_state=0)[0]
     pd.testing.assert_frame_equal(drawn.sparse.to_dense(), expected)
+
+
+def test_unsigned_keys_beside_signed_ones_stay_apart():
+    keys = np.array([2**63 - 1, 2**63 - 2], dtype=np.int64)
+    rows = np.repeat(keys, [30, 10])[:, None]
+    mixture = EMMixture(1, family="categorical").fit(rows)
+    scores = mixture.score_samples(keys.astype(np.uint64)[:, None])
+    assert_allclose(scores, np.log([0.75, 0.25]), rtol=1e-12)
+
+
+def test_negative_keys_of_64_bits_beside_a_gap_stay_apart():
+    keys = pd.array([-(2**60), -(2**60) - 1, None] * 10, dtype="Int64")
+    mixture = EMMixture(1, family="categorical").fit(pd.DataFrame({"key": keys}))
+    assert_allclose(np.sort(mixture.params_.probs.ravel()), [0.5, 0.5], rtol=1e-12)

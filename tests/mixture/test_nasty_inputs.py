@@ -260,3 +260,21 @@ def check_fit(mixture, X):
     new, labels = mixture.sample(3, random_state=0)
     assert len(new) == len(labels) == 3
     return scores
+
+
+def test_labels_that_leave_a_component_without_rows_are_refused():
+    X = np.random.default_rng(0).normal(size=(30, 1))
+    with pytest.raises(ValueError, match="gives component 1 no row"):
+        EMMixture(3, init=np.repeat([0, 2], 15)).fit(X)
+
+
+def test_true_is_no_seed():
+    with pytest.raises(ValueError, match="random_state must be an int"):
+        EMMixture(1, random_state=True).fit(np.arange(9.0)[:, None])
+
+
+def test_periods_are_told_to_be_times():
+    X = pd.DataFrame({"day": pd.period_range("2020-01-01", periods=20, freq="D")})
+    for family in ("gaussian", "categorical"):
+        with pytest.raises(TypeError, match="'day' holds dates or times"):
+            EMMixture(1, family=family).fit(X)

@@ -184,3 +184,38 @@ def test_a_batch_that_leaves_no_density_is_refused():
     with pytest.raises(ValueError, match=r"no density any more .*reg_covar above 0"):
         mixture.partial_fit(REALS[:1])
     assert mixture.params_ is before
+
+
+def test_a_batch_that_outweighs_all_before_counts_alone_at_most():
+    """More than the whole of a batch cannot be taken in: of one component the mean is left."""
+    first, second = np.full((2, 1), 9.0), np.random.default_rng(0).poisson(2.0, (500, 1))
+    mixture = EMMixture(1, family="poisson", learning_decay=0.6)
+    mixture.partial_fit(first).partial_fit(second)
+    assert_allclose(mixture.params_.rates, [[second.mean()]], rtol=1e-12)
+
+
+def test_the_prior_of_weights_weighs_against_all_rows_of_a_stream():
+    counts = np.repeat([[0.0], [50.0]], [60, 40], axis=0)
+    mixture = EMMixture(2, family="poisson", weight_concentration=11.0, learning_decay=1.0)
+    for _ in range(3):
+        mixture.partial_fit(counts)
+    assert_allclose(np.sort(mixture.weights_), np.array([130.0, 190.0]) / 320.0, rtol=1e-6)
+
+
+def test_the_prior_of_rates_weighs_against_all_rows_of_a_stream():
+    counts = np.random.default_rng(0).poisson(3.0, (50, 1))
+    mixture = EMMixture(1, family=Poisson(prior=(10.0, 8.0)), learning_decay=1.0)
+    for _ in range(3):
+        mixture.partial_fit(counts)
+    assert_allclose(mixture.params_.rates, [[(3 * counts.sum() + 80.0) / 160.0]], rtol=1e-12)
+
+
+def test_rows_of_no_weight_have_no_part_in_a_batch():
+    X = np.linspace(0.0, 1.0, 20)[:, None]
+    mixture = EMMixture(1, family="uniform").fit(X)
+    weights = np.where(np.arange(20) < 10, 1.0, 0.0)
+    mixture.partial_fit(X, sample_weight=weights)
+    one = EMMixture(1, family="uniform").partial_fit(X[:10]).partial_fit(X[:10])
+    other = EMMixture(1, family="uniform").partial_fit(X[:10])
+    other.partial_fit(X, sample_weight=weights)
+    assert_allclose(other.params_.highs, one.params_.highs)

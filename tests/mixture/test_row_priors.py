@@ -5,7 +5,7 @@ import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
-from scipy.stats import poisson
+from scipy.stats import norm, poisson
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -182,3 +182,39 @@ def test_a_beta_prior_keeps_probabilities_off_the_edge():
 def test_priors_that_are_none(prior):
     with pytest.raises(ValueError, match="prior="):
         EMMixture(1, family=Poisson(prior=prior)).fit(COUNTS)
+
+
+def test_one_component_that_rows_may_hardly_have():
+    """Of one component the prior over the components is a factor of the likelihood."""
+    X = np.random.default_rng(0).normal(size=(50, 1))
+    mixture = EMMixture(1).fit(X, resp_prior=np.full((50, 1), 0.5))
+    expected = norm(X.mean(), X.std()).logpdf(X).mean() + np.log(0.5)
+    assert_allclose(mixture.lower_bound_, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_known_of_the_rows_numbers_a_single_start(seed):
+    """Clusters far apart never trade their numbers once EM runs."""
+    rng = np.random.default_rng(seed)
+    left = rng.random(200) < 0.5
+    X = np.where(left, -20.0, 20.0)[:, None] + rng.normal(size=(200, 1))
+    prior = np.where(left[:, None], [0.2, 0.8], [0.8, 0.2])
+    mixture = EMMixture(2, init="kmeans", n_init=1, random_state=seed).fit(X, resp_prior=prior)
+    assert_allclose(mixture.component_means()[1, 0], X[left].mean(), rtol=1e-6)
+
+
+def test_labels_of_rows_of_no_weight_are_left_out():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 1))
+    known = np.eye(2)[rng.integers(2, size=80)]
+    weights = np.where(np.arange(80) % 4, 1.0, 0.0)
+    mixture = EMMixture(2).fit(X, sample_weight=weights, resp_prior=known)
+    expected = [np.average(X[:, 0], weights=weights * known[:, k]) for k in range(2)]
+    assert_allclose(mixture.mean(), weights @ X / weights.sum(), rtol=1e-10)
+    assert_allclose(mixture.component_means().ravel(), expected, rtol=1e-10)
+
+
+def test_without_a_sparse_prior_no_component_is_dropped():
+    weights = np.array([1.0, 0.0])
+    assert_array_equal(MStep().kept(weights), [0, 1])
+    assert_array_equal(MStep(concentration=0.5).kept(weights), [0])

@@ -244,3 +244,12 @@ def test_latents_have_the_name_of_scikit_learn():
     assert np.array_equal(model.inverse_transform(X=latents), model.reconstruct(X))
     with sklearn.config_context(enable_metadata_routing=True):
         assert not hasattr(model, "set_inverse_transform_request")
+
+
+def test_a_row_to_start_from_holds_what_its_columns_may():
+    counts = np.random.default_rng(0).poisson(3.0, (50, 3))
+    vae = VAEEstimator(likelihood="poisson", max_epochs=1, random_state=0).fit(counts)
+    with pytest.raises(ValueError, match="Column 0 holds -1"):
+        vae.traverse(0, row=[-1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=r"Column 2 holds 1\.5"):
+        vae.interpolate([1, 2, 3], [1, 2, 1.5])

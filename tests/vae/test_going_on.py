@@ -103,7 +103,7 @@ def test_precision_may_change_between_calls(X):
         {"standardize": False},
         {"likelihood": "student_t"},
     ],
-    ids=str,
+    ids=lambda changed: next(iter(changed)),
 )
 def test_going_on_needs_the_same_model(X, changed):
     vae = VAEEstimator(max_epochs=1, warm_start=True).fit(X).set_params(**changed)

@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from sklearn_genmodel.vae import MixturePrior, VAEEstimator, VampPrior  # noqa: E402
+from sklearn_genmodel.vae._networks import build_network  # noqa: E402
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 2)) @ RNG.normal(size=(2, 4)) + 0.3 * RNG.normal(size=(300, 4))
@@ -119,3 +120,24 @@ def test_a_model_that_returns_no_numbers_is_no_fit():
         with pytest.raises(FloatingPointError, match="networks of your own"):
             train(X)
     assert not hasattr(model, "module_")
+
+
+def test_a_fit_without_a_finite_bound_is_none():
+    class Broken(nn.Module):
+        def __init__(self, n_inputs, n_outputs):
+            super().__init__()
+            self.layer = nn.Linear(n_inputs, n_outputs)
+
+        def forward(self, values):
+            return self.layer(values) * float("nan")
+
+    with pytest.raises(FloatingPointError, match="The bound was lost"):
+        VAEEstimator(decoder=Broken, max_epochs=2, random_state=0).fit(X)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_mode_of_a_network_of_ones_own_is_left(training):
+    def factory(n_inputs, n_outputs):
+        return nn.Sequential(nn.Linear(n_inputs, n_outputs), nn.Dropout(0.0)).train(training)
+
+    assert build_network("decoder", factory, 2, 3, "relu").training is training

@@ -98,8 +98,6 @@ class Full(Structure):
         return triangular.inverses(factor) if isinstance(factor, np.ndarray) else factor
 
     def half_log_det(self, factor: Any, n_components: int, n_features: int) -> Array:
-        if not isinstance(factor, np.ndarray):
-            return super().half_log_det(factor, n_components, n_features)
         zeros = np.zeros((n_components, n_features))
         half = np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(axis=-1)
         # Rounded as the constants in `natural` are, so that the two cancel.
