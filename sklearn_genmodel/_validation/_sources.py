@@ -29,7 +29,21 @@ Array = NDArray[np.float64]
 ROWS_AT_A_TIME = 2**16
 
 
-class FileRows:
+class _Source:
+    """Rows that are not in memory."""
+
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(self.shape[0] * self.shape[1])
+
+
+class FileRows(_Source):
     """Rows in a file of numbers, read from it slice by slice and never mapped into memory.
 
     Parameters
@@ -49,14 +63,6 @@ class FileRows:
         self.path, self.dtype, self.shape, self.offset = path, np.dtype(dtype), shape, offset
         self.owner = owner
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return self.shape[0] * self.shape[1]
-
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         start, stop, _ = rows.indices(len(self))
         n_columns = self.shape[1]
@@ -70,7 +76,7 @@ class FileRows:
         return values.reshape(-1, n_columns)
 
 
-class SlicedRows:
+class SlicedRows(_Source):
     """Rows of anything with a shape and slices, such as arrays of h5py and zarr.
 
     Parameters
@@ -82,19 +88,11 @@ class SlicedRows:
         self.source, self.shape = source, tuple(source.shape)
         self.dtype = np.dtype(source.dtype)
 
-    def __len__(self) -> int:
-        return int(self.shape[0])
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return int(self.shape[0] * self.shape[1])
-
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         return np.asarray(self.source[rows])
 
 
-class ChosenRows:
+class ChosenRows(_Source):
     """Some rows of a source that is not in memory, in its order.
 
     Parameters
@@ -107,14 +105,6 @@ class ChosenRows:
         self.source, self.dtype = source, source.dtype
         self.places = np.flatnonzero(chosen)
         self.shape = len(self.places), int(source.shape[1])
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return self.shape[0] * self.shape[1]
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         places = self.places[rows]
